@@ -1,0 +1,1 @@
+//! Does it fit, and if not, why? The structured allocator.

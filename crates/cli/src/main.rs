@@ -1,0 +1,2 @@
+//! What does a person type?
+fn main() {}

@@ -1,0 +1,90 @@
+//! The port through which the allocator asks whether a device matches an expression.
+//!
+//! The allocator never sees CEL, and the selector never sees a claim: both see this trait.
+//! `trainyard-selector` implements it with Kubernetes' environment for stored expressions; tests of
+//! the allocator implement it by hand.
+
+use crate::Text;
+use crate::device::{Attribute, Device};
+
+/// Compiles and evaluates the expressions of classes, requests and derived attributes.
+pub trait Engine {
+    /// A compiled expression.
+    type Expression;
+    /// A device converted once, on arrival: names interned, versions parsed, whatever evaluation
+    /// would otherwise repeat for every expression.
+    type Device;
+
+    /// Converts a device. Never fails: a device that cannot be converted fails every evaluation
+    /// (upstream: "unsupported attribute value"), which [`Engine::matches`] reports.
+    fn convert(&mut self, driver: &str, device: &Device) -> Self::Device;
+
+    /// Compiles a selector.
+    fn compile(&mut self, source: &str) -> Result<Self::Expression, CompileError>;
+
+    /// Compiles the expression of a derived attribute (KEP-6080), whose result type differs.
+    fn compile_derived(&mut self, source: &str) -> Result<Self::Expression, CompileError>;
+
+    /// Appends to `key` what `expression` can see of `device`: what it reads, as interned numbers, and
+    /// whether all of the device's attributes convert. Devices with equal keys have equal outcomes,
+    /// exactly (no hashes), so the allocator evaluates once per kind of device instead of once per
+    /// device. `false`: no such promise, evaluate each device (the key is then meaningless).
+    fn signature(
+        &self,
+        expression: &Self::Expression,
+        device: &Self::Device,
+        key: &mut Vec<u64>,
+    ) -> bool;
+
+    /// Evaluates a selector. `Err` is fatal for the whole attempt upstream.
+    fn matches(
+        &self,
+        expression: &Self::Expression,
+        device: &Self::Device,
+    ) -> Result<bool, EvalError>;
+
+    /// Evaluates a derived attribute.
+    fn derive(
+        &self,
+        expression: &Self::Expression,
+        device: &Self::Device,
+    ) -> Result<Attribute, EvalError>;
+}
+
+/// The expression does not compile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CompileError {
+    /// What is wrong, in one line.
+    pub message: Text,
+    /// Byte offsets in the expression, where known.
+    pub span: Option<(usize, usize)>,
+}
+
+/// The expression failed on a device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct EvalError {
+    /// What is wrong, in one line, such as `no such key: topology_x`.
+    pub message: Text,
+}
+
+/// What the API server says of an expression in a new object (environment for new expressions,
+/// estimated cost included). `wire` asks this while it validates.
+pub trait ExpressionCheck {
+    /// A selector of a class or a request.
+    fn check_selector(&self, expression: &str) -> Result<(), CheckError>;
+    /// A derived attribute.
+    fn check_derived(&self, expression: &str) -> Result<(), CheckError>;
+}
+
+/// Why the API server refuses an expression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// Does not compile, or has the wrong type: `Invalid value`.
+    #[error("{0}")]
+    Invalid(Text),
+    /// Its estimated cost is over the limit: `Forbidden`.
+    #[error("{0}")]
+    TooCostly(Text),
+}

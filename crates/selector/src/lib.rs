@@ -1,0 +1,1 @@
+//! Does this device match? Kubernetes' CEL environment for devices.

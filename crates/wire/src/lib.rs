@@ -1,0 +1,2 @@
+//! How is it written down? Kubernetes objects, read strictly and validated as the API server does.
+pub use k8s_openapi as k8s;
