@@ -1,0 +1,235 @@
+//! Keeps ARCHITECTURE.md true: which crate may see which, what the pure ring must not touch, and
+//! the few rules of form that a reviewer would otherwise have to remember.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Crates that compute and nothing else: same input, same bytes out.
+const PURE: [&str; 4] = ["model", "selector", "allocator", "wire"];
+
+/// Which of our crates each one may use, outside of tests. `cli` is the composition root.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("model", &[]),
+    ("selector", &["model"]),
+    ("allocator", &["model"]),
+    ("wire", &["model"]),
+    ("inventory", &["model"]),
+    (
+        "cluster",
+        &["allocator", "inventory", "model", "selector", "wire"],
+    ),
+    (
+        "cli",
+        &[
+            "allocator",
+            "cluster",
+            "inventory",
+            "model",
+            "selector",
+            "wire",
+        ],
+    ),
+    ("testkit", &["allocator", "model", "selector", "wire"]),
+];
+
+/// Crates that bring a runtime, a clock, a socket, randomness or a logger along.
+const IMPURE_CRATES: [&str; 16] = [
+    "axum",
+    "chrono",
+    "getrandom",
+    "hyper",
+    "jiff-tzdb-platform",
+    "kube",
+    "log",
+    "mio",
+    "rand",
+    "rayon",
+    "reqwest",
+    "socket2",
+    "time",
+    "tokio",
+    "tonic",
+    "tracing",
+];
+
+/// What pure code must not name. Hash maps of the standard library are seeded at random, so their
+/// order would be too.
+const IMPURE_NAMES: [&str; 16] = [
+    "std::env",
+    "std::fs",
+    "std::io::std",
+    "std::net",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::time",
+    "SystemTime",
+    "Instant::now",
+    "thread_local!",
+    "static mut",
+    "println!",
+    "eprintln!",
+    "collections::HashMap",
+    "collections::HashSet",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Names of the crates in the normal dependencies of one of ours, itself excluded.
+fn dependencies(name: &str, depth: Option<u32>) -> Vec<String> {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .current_dir(root())
+        .args(["tree", "--edges", "normal", "--prefix", "none", "--package"])
+        .arg(format!("trainyard-{name}"));
+    if let Some(depth) = depth {
+        command.args(["--depth", &depth.to_string()]);
+    }
+    let output = command.output().expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "cargo tree failed for {name}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).expect("cargo prints UTF-8");
+    let names: Vec<String> = text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    assert!(
+        name == "model" || !names.is_empty(),
+        "cargo tree printed no dependency of {name}: has its output changed?"
+    );
+    names
+}
+
+/// All Rust sources of a crate's `src`, with their text.
+fn sources(name: &str) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).expect("a source folder is readable") {
+            let path = entry.expect("an entry is readable").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file is UTF-8");
+                found.push((path, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join("crates").join(name).join("src"), &mut found);
+    assert!(!found.is_empty(), "crates/{name}/src has no Rust file");
+    found
+}
+
+/// The part of a file that ships: what stands before its unit tests, without comments.
+fn shipped(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]"))
+        .filter(|line| !line.trim_start().starts_with("//"))
+}
+
+fn is_test_file(path: &Path) -> bool {
+    path.file_stem()
+        .is_some_and(|stem| stem == "tests" || stem.to_string_lossy().ends_with("_tests"))
+        || path.components().any(|part| part.as_os_str() == "tests")
+}
+
+#[test]
+fn arrows_point_inward() {
+    let mut crates: Vec<String> = fs::read_dir(root().join("crates"))
+        .expect("crates/ is readable")
+        .map(|entry| entry.expect("an entry is readable").file_name())
+        .map(|name| name.into_string().expect("crate names are UTF-8"))
+        .collect();
+    crates.sort();
+    let mut known: Vec<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    known.sort_unstable();
+    assert_eq!(crates, known, "ARROWS lists every crate, and only those");
+    for (name, allowed) in ARROWS {
+        for dependency in dependencies(name, Some(1)) {
+            let Some(ours) = dependency.strip_prefix("trainyard-") else {
+                continue;
+            };
+            assert!(
+                allowed.contains(&ours),
+                "crate {name} may not depend on {ours} (see ARCHITECTURE.md)"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_pure_ring_has_no_runtime() {
+    for name in PURE {
+        for dependency in dependencies(name, None) {
+            assert!(
+                !IMPURE_CRATES.contains(&dependency.as_str()),
+                "pure crate {name} pulls in {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_pure_ring_touches_nothing() {
+    for name in PURE {
+        for (path, text) in sources(name) {
+            if is_test_file(&path) {
+                continue;
+            }
+            for line in shipped(&text) {
+                for word in IMPURE_NAMES {
+                    assert!(
+                        !line.contains(word),
+                        "{}: pure code names `{word}`: {line}",
+                        path.display()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn main_is_short() {
+    let main = fs::read_to_string(root().join("crates/cli/src/main.rs")).expect("main.rs exists");
+    let lines = main.lines().count();
+    assert!(
+        lines < 30,
+        "main.rs has {lines} lines; it should only compose"
+    );
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_stays_readable() {
+    const DRAWERS: [&str; 7] = [
+        "util", "utils", "common", "shared", "helpers", "types", "misc",
+    ];
+    for (name, _) in ARROWS {
+        for (path, text) in sources(name) {
+            assert!(
+                text.starts_with("//!"),
+                "{}: the first line says what the file is for",
+                path.display()
+            );
+            let lines = text.lines().count();
+            assert!(
+                lines <= 800,
+                "{}: {lines} lines; split it by subject",
+                path.display()
+            );
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            assert!(
+                !DRAWERS.contains(&stem.as_ref()),
+                "{}: a drawer for anything; name the subject",
+                path.display()
+            );
+        }
+    }
+}
