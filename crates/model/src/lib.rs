@@ -19,6 +19,7 @@ pub mod class;
 pub mod device;
 pub mod features;
 pub mod node;
+pub mod plan;
 pub mod quantity;
 pub mod selector;
 pub mod slice;
