@@ -73,8 +73,8 @@ pub struct PodPlan {
     pub node: Option<Text>,
     /// In the order of `spec.resourceClaims`; a claim for extended resources comes last.
     pub claims: Vec<PodClaim>,
-    /// Set exactly where `node` is not.
-    pub refusal: Option<Refusal>,
+    /// Set exactly where `node` is not; shared by pods that are refused alike.
+    pub refusal: Option<Arc<Refusal>>,
 }
 
 /// One claim of a pod.
@@ -105,7 +105,7 @@ pub struct Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRefusal {
     /// In natural order: `node-2` before `node-10`.
-    pub names: Vec<Text>,
+    pub names: Arc<[Text]>,
     /// Stable, such as `node/taint`, `node/resources`, `claim/no-match`.
     pub code: &'static str,
     /// Short: what was there, what is wanted, what would fit.
