@@ -74,8 +74,8 @@ pub struct EvalError {
 pub trait ExpressionCheck {
     /// A selector of a class or a request.
     fn check_selector(&self, expression: &str) -> Result<(), CheckError>;
-    /// A derived attribute.
-    fn check_derived(&self, expression: &str) -> Result<(), CheckError>;
+    /// A derived attribute. Its estimated cost, because those of a whole claim share one limit.
+    fn check_derived(&self, expression: &str) -> Result<u64, CheckError>;
 }
 
 /// Why the API server refuses an expression.
