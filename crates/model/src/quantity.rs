@@ -29,6 +29,13 @@ pub enum Format {
 #[error("not a quantity")]
 pub struct ParseError;
 
+impl Quantity {
+    /// The amount in billionths.
+    pub fn nanos(self) -> i128 {
+        self.nanos
+    }
+}
+
 impl FromStr for Quantity {
     type Err = ParseError;
     fn from_str(_text: &str) -> Result<Self, Self::Err> {
