@@ -80,12 +80,16 @@ pub struct PodPlan {
 /// One claim of a pod.
 #[derive(Debug, Clone)]
 pub struct PodClaim {
+    /// `metadata.namespace`
+    pub namespace: Text,
+    /// `metadata.name`; `POD-NAME_IN_POD` where the cluster would make the claim from a template.
+    pub name: Text,
     /// What the pod calls it; empty for a claim that stands for extended resources.
     pub pod_claim_name: Text,
     /// The template it is made from, if it is.
     pub template: Option<Text>,
-    /// Namespace, name and what it asks for.
-    pub claim: Arc<ResourceClaim>,
+    /// What it asks for. Shared by claims of one template, so its own name is not the claim's.
+    pub spec: Arc<ResourceClaim>,
     /// What it was given.
     pub allocation: Option<Arc<AllocationResult>>,
 }
