@@ -174,14 +174,6 @@ impl NodeTerm {
         })
     }
 
-    /// A term that only the node `name` matches.
-    pub fn named(name: &str) -> NodeTerm {
-        NodeTerm {
-            labels: Selector::default(),
-            fields: vec![(true, name.into())],
-        }
-    }
-
     /// Whether the node matches.
     pub fn matches(&self, name: &str, labels: &Labels) -> bool {
         self.labels.matches(labels)
@@ -196,17 +188,9 @@ impl NodeTerm {
         self.labels.keys()
     }
 
-    /// The only node that can match, where the term names one.
-    pub fn only(&self) -> Option<&Text> {
-        self.fields
-            .iter()
-            .find(|(equal, _)| *equal)
-            .map(|(_, name)| name)
-    }
-
-    /// Whether the term asks for the node's name in any way.
-    pub fn reads_name(&self) -> bool {
-        !self.fields.is_empty()
+    /// The node names it looks for.
+    pub fn names(&self) -> impl Iterator<Item = &Text> {
+        self.fields.iter().map(|(_, name)| name)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What becomes of a pod? Workloads, node filters and scoring, claims, the plan.
 
 pub mod demand;
+pub mod devices;
+pub mod extended;
 pub mod filter;
 pub mod gates;
 mod k8s;
@@ -8,6 +10,8 @@ pub mod labels;
 mod natural;
 mod nearest;
 pub mod node;
+pub mod place;
 pub mod resources;
 pub mod score;
 pub mod site;
+pub mod world;

@@ -123,10 +123,12 @@ fn whole(nanos: i128) -> i64 {
     ceil(nanos, NANO)
 }
 
-/// A quantity as a whole number, if it is one.
-pub fn integer(quantity: &Quantity) -> Option<i64> {
-    let nanos = nanos(quantity);
-    (nanos % NANO == 0).then(|| whole(nanos))
+/// What a container asks for, by resource; `None`: not a whole number.
+pub fn container_counts(container: &Container) -> BTreeMap<Text, Option<i64>> {
+    let amounts = container_requests(container).into_iter();
+    amounts
+        .map(|(name, nanos)| (name.into(), (nanos % NANO == 0).then(|| whole(nanos))))
+        .collect()
 }
 
 fn pod_requests<'a>(spec: &'a PodSpec, assumed: &[(&'static str, i128)]) -> Amounts<'a> {
@@ -149,7 +151,7 @@ fn pod_requests<'a>(spec: &'a PodSpec, assumed: &[(&'static str, i128)]) -> Amou
 }
 
 /// Requests, and limits where there is no request: the API server fills them in.
-pub fn container_requests(container: &Container) -> Amounts<'_> {
+fn container_requests(container: &Container) -> Amounts<'_> {
     let resources = container.resources.as_ref();
     let limits = resources.and_then(|resources| resources.limits.as_ref());
     let requests = resources.and_then(|resources| resources.requests.as_ref());

@@ -90,6 +90,8 @@ pub struct Site<'a> {
     pub domains: &'a Domains,
     /// How many they are.
     pub nodes: i64,
+    /// Whether they come into question at all, for a pod that is made for one node.
+    pub eligible: bool,
     /// What the demand finds on each.
     pub local: &'a Local,
 }

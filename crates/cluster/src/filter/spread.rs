@@ -56,7 +56,7 @@ pub fn count<'a>(demand: &Demand, sites: impl Iterator<Item = Site<'a>>) -> Vec<
     }
     for site in sites.filter(|site| has_all(&demand.spread, site.domains)) {
         for ((spread, here), count) in demand.spread.iter().zip(&site.local.spread).zip(&mut counts) {
-            if !here.included {
+            if !here.included || (spread.honors_affinity && !site.eligible) {
                 continue;
             }
             match &site.domains[&spread.topology] {
