@@ -1,1 +1,24 @@
-//! What hardware is here? Neuron and EFA devices, as a catalogue of instance types.
+//! What hardware is here? Neuron devices and Elastic Fabric Adapters, as a catalogue of instance
+//! types and as the ResourceSlices that the published drivers write for them.
+//!
+//! The running example: `trn2.48xlarge` has sixteen Trainium2 chips in a 4x4 torus and sixteen EFAs,
+//! one beside each chip. Chips 0 to 3 and their EFAs carry the same
+//! `resource.aws.com/devicegroup4_id`, `13713e551cd37c19`, computed by [`group`] from the PCI
+//! addresses of the EFAs.
+//!
+//! - [`catalogue`]: the types, and what each has;
+//! - [`group`]: which chip sits beside which EFA, and the device groups;
+//! - [`publish`]: devices and attributes as the Neuron and EFA drivers publish them;
+//! - [`node`]: a whole node of a type, with labels and allocatable resources;
+//! - [`spec`]: the text after `--nodes`;
+//! - [`runtime`]: which sets of chips the Neuron runtime accepts.
+//!
+//! Refuses to know: Kubernetes' object types (it speaks `model`), claims, and any file or network.
+//! Where public sources are silent, a value is our choice and its comment says "chosen".
+
+pub mod catalogue;
+pub mod group;
+pub mod node;
+pub mod publish;
+pub mod runtime;
+pub mod spec;
