@@ -14,4 +14,5 @@ pub mod place;
 pub mod resources;
 pub mod score;
 pub mod site;
+pub mod workload;
 pub mod world;
