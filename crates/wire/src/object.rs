@@ -1,0 +1,243 @@
+//! Which kinds are read, and where an object came from.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::resource::v1::{
+    DeviceClass, DeviceTaintRule, ResourceClaim, ResourceClaimTemplate, ResourceSlice,
+};
+use k8s_openapi::api::scheduling::v1::PriorityClass;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::custom::{JobSet, LeaderWorkerSet};
+use crate::problem::Problem;
+use crate::yaml;
+
+/// One object of an input, in the version that is worked with.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each variant is the kind of its name")]
+pub enum Object {
+    ResourceClaimTemplate(Box<ResourceClaimTemplate>),
+    ResourceClaim(Box<ResourceClaim>),
+    DeviceClass(Box<DeviceClass>),
+    ResourceSlice(Box<ResourceSlice>),
+    DeviceTaintRule(Box<DeviceTaintRule>),
+    Node(Box<Node>),
+    Namespace(Box<Namespace>),
+    PriorityClass(Box<PriorityClass>),
+    Pod(Box<Pod>),
+    Deployment(Box<Deployment>),
+    ReplicaSet(Box<ReplicaSet>),
+    StatefulSet(Box<StatefulSet>),
+    DaemonSet(Box<DaemonSet>),
+    Job(Box<Job>),
+    CronJob(Box<CronJob>),
+    LeaderWorkerSet(Box<LeaderWorkerSet>),
+    JobSet(Box<JobSet>),
+}
+
+macro_rules! each {
+    ($object:expr, $inner:ident => $do:expr, $custom:ident => $do_custom:expr) => {
+        match $object {
+            Object::ResourceClaimTemplate($inner) => $do,
+            Object::ResourceClaim($inner) => $do,
+            Object::DeviceClass($inner) => $do,
+            Object::ResourceSlice($inner) => $do,
+            Object::DeviceTaintRule($inner) => $do,
+            Object::Node($inner) => $do,
+            Object::Namespace($inner) => $do,
+            Object::PriorityClass($inner) => $do,
+            Object::Pod($inner) => $do,
+            Object::Deployment($inner) => $do,
+            Object::ReplicaSet($inner) => $do,
+            Object::StatefulSet($inner) => $do,
+            Object::DaemonSet($inner) => $do,
+            Object::Job($inner) => $do,
+            Object::CronJob($inner) => $do,
+            Object::LeaderWorkerSet($custom) => $do_custom,
+            Object::JobSet($custom) => $do_custom,
+        }
+    };
+}
+
+/// Kinds that belong to no namespace.
+pub(crate) const CLUSTER_SCOPED: [&str; 6] = [
+    "DeviceClass",
+    "ResourceSlice",
+    "DeviceTaintRule",
+    "Node",
+    "Namespace",
+    "PriorityClass",
+];
+
+impl Object {
+    /// The kind's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Object::ResourceClaimTemplate(_) => "ResourceClaimTemplate",
+            Object::ResourceClaim(_) => "ResourceClaim",
+            Object::DeviceClass(_) => "DeviceClass",
+            Object::ResourceSlice(_) => "ResourceSlice",
+            Object::DeviceTaintRule(_) => "DeviceTaintRule",
+            Object::Node(_) => "Node",
+            Object::Namespace(_) => "Namespace",
+            Object::PriorityClass(_) => "PriorityClass",
+            Object::Pod(_) => "Pod",
+            Object::Deployment(_) => "Deployment",
+            Object::ReplicaSet(_) => "ReplicaSet",
+            Object::StatefulSet(_) => "StatefulSet",
+            Object::DaemonSet(_) => "DaemonSet",
+            Object::Job(_) => "Job",
+            Object::CronJob(_) => "CronJob",
+            Object::LeaderWorkerSet(_) => "LeaderWorkerSet",
+            Object::JobSet(_) => "JobSet",
+        }
+    }
+
+    /// Its metadata.
+    pub fn meta(&self) -> &ObjectMeta {
+        static NONE: ObjectMeta = ObjectMeta {
+            annotations: None,
+            creation_timestamp: None,
+            deletion_grace_period_seconds: None,
+            deletion_timestamp: None,
+            finalizers: None,
+            generate_name: None,
+            generation: None,
+            labels: None,
+            managed_fields: None,
+            name: None,
+            namespace: None,
+            owner_references: None,
+            resource_version: None,
+            self_link: None,
+            uid: None,
+        };
+        each!(self, o => &o.metadata, o => o.metadata.as_ref().unwrap_or(&NONE))
+    }
+
+    pub(crate) fn meta_mut(&mut self) -> &mut ObjectMeta {
+        each!(self, o => &mut o.metadata, o => o.metadata.get_or_insert_default())
+    }
+
+    /// `metadata.name`, empty where there is none.
+    pub fn name(&self) -> &str {
+        self.meta().name.as_deref().unwrap_or_default()
+    }
+
+    /// `metadata.namespace`, empty for kinds without one.
+    pub fn namespace(&self) -> &str {
+        self.meta().namespace.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the object comes out of a cluster (it has a `metadata.uid`): a fact, not a wish.
+    pub fn is_fact(&self) -> bool {
+        self.meta()
+            .uid
+            .as_deref()
+            .is_some_and(|uid| !uid.is_empty())
+    }
+
+    /// What messages call it: `KIND NAMESPACE/NAME` or `KIND NAME`.
+    pub fn title(&self) -> String {
+        title(self.kind(), self.namespace(), self.name())
+    }
+}
+
+/// `KIND NAMESPACE/NAME`, or `KIND NAME` without a namespace.
+pub(crate) fn title(kind: &str, namespace: &str, name: &str) -> String {
+    if namespace.is_empty() {
+        format!("{kind} {name}")
+    } else {
+        format!("{kind} {namespace}/{name}")
+    }
+}
+
+/// An object, where it stands, and what is wrong with it.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The object.
+    pub object: Object,
+    /// Where it stands.
+    pub origin: Origin,
+    /// What is wrong with an object out of a cluster: its problems are warnings, and refuse only
+    /// those pods that need it. Always empty for other objects, whose problems are faults.
+    pub defects: Vec<Problem>,
+}
+
+/// Where an object stands.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Name of the source.
+    pub file: Arc<str>,
+    /// Line of its first field, from 1; 0 for objects that no source holds.
+    pub line: u32,
+    /// What was written; not kept for objects out of a cluster.
+    tree: Option<Arc<yaml::Node>>,
+}
+
+impl Origin {
+    /// Of an object that no source holds.
+    pub fn made(by: &str) -> Self {
+        Origin {
+            file: by.into(),
+            line: 0,
+            tree: None,
+        }
+    }
+
+    pub(crate) fn new(file: Arc<str>, line: u32, tree: Option<Arc<yaml::Node>>) -> Self {
+        Origin { file, line, tree }
+    }
+
+    /// The line of a field such as `spec.containers[0].resources.claims[1].name`, or of the nearest
+    /// one around it that is written.
+    pub fn line_of(&self, path: &str) -> u32 {
+        self.tree
+            .as_deref()
+            .map_or(self.line, |tree| line_of(tree, path))
+    }
+}
+
+/// The line of a field in a tree, or of the nearest one around it.
+pub(crate) fn line_of(tree: &yaml::Node, path: &str) -> u32 {
+    let mut node = tree;
+    let mut line = tree.line;
+    for step in steps(path) {
+        let next = match (&node.value, step) {
+            (yaml::Value::Map(entries), key) => entries
+                .iter()
+                .find(|entry| &*entry.key == key)
+                .map(|entry| (entry.line, &entry.value)),
+            (yaml::Value::List(items), index) => index
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get(index))
+                .map(|item| (item.line, item)),
+            _ => None,
+        };
+        let Some((at, inner)) = next else { break };
+        line = at;
+        node = inner;
+    }
+    line
+}
+
+/// The steps of a path: names between dots, and what stands in brackets.
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    let mut rest = path;
+    std::iter::from_fn(move || {
+        rest = rest.strip_prefix('.').unwrap_or(rest);
+        if let Some(inner) = rest.strip_prefix('[') {
+            let end = inner.find(']')?;
+            rest = &inner[end + 1..];
+            return Some(&inner[..end]);
+        }
+        let end = rest.find(['.', '[']).unwrap_or(rest.len());
+        let step = &rest[..end];
+        rest = &rest[end..];
+        (!step.is_empty()).then_some(step)
+    })
+}

@@ -1,0 +1,495 @@
+//! From sources to objects: parse, decode, fill in, validate; all problems of all sources at once,
+//! in the order in which they stand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::resource::{v1, v1alpha3, v1beta1, v1beta2};
+use serde::de::DeserializeOwned;
+use trainyard_model::selector::ExpressionCheck;
+
+use crate::beta::Served;
+use crate::decode::decode;
+use crate::gates::{DropDisabled, Gates};
+use crate::nearest::nearest;
+use crate::object::{CLUSTER_SCOPED, Manifest, Object, Origin, line_of, title};
+use crate::problem::{self, Problem, Severity};
+use crate::validate::{Rules, Standing, Validate};
+use crate::yaml::{self, Node, Value};
+
+/// A file, or whatever else holds manifests.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What messages call it: a path, or `<stdin>`.
+    pub name: Arc<str>,
+    /// YAML or JSON.
+    pub bytes: Vec<u8>,
+}
+
+/// What sources hold.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The objects, in the order in which they stand.
+    pub manifests: Vec<Manifest>,
+    /// What is wrong, in the order in which it stands.
+    pub problems: Vec<Problem>,
+}
+
+impl Reading {
+    /// Whether anything is so wrong that no answer can be given.
+    pub fn has_faults(&self) -> bool {
+        self.problems.iter().any(|p| p.severity == Severity::Fault)
+    }
+}
+
+/// Reads sources. `expressions` says what the API server would of CEL; `gates` are those of the
+/// cluster that the answer is for.
+pub fn read(sources: &[Source], expressions: &dyn ExpressionCheck, gates: &Gates) -> Reading {
+    let mut reader = Reader {
+        expressions,
+        gates,
+        reading: Reading::default(),
+        generated: BTreeMap::new(),
+    };
+    for source in sources {
+        let documents = yaml::read(&source.name, &source.bytes, &mut reader.reading.problems);
+        for document in documents {
+            reader.document(&source.name, document);
+        }
+    }
+    reader.twice();
+    reader.reading
+}
+
+/// The kinds that are read, with the versions in which each is.
+const KINDS: [(&str, &[&str]); 17] = [
+    ("CronJob", &["batch/v1"]),
+    ("DaemonSet", &["apps/v1"]),
+    ("Deployment", &["apps/v1"]),
+    ("DeviceClass", RESOURCE),
+    (
+        "DeviceTaintRule",
+        &[
+            "resource.k8s.io/v1",
+            "resource.k8s.io/v1beta2",
+            "resource.k8s.io/v1alpha3",
+        ],
+    ),
+    ("Job", &["batch/v1"]),
+    ("JobSet", &["jobset.x-k8s.io/v1alpha2"]),
+    ("LeaderWorkerSet", &["leaderworkerset.x-k8s.io/v1"]),
+    ("Namespace", &["v1"]),
+    ("Node", &["v1"]),
+    ("Pod", &["v1"]),
+    ("PriorityClass", &["scheduling.k8s.io/v1"]),
+    ("ReplicaSet", &["apps/v1"]),
+    ("ResourceClaim", RESOURCE),
+    ("ResourceClaimTemplate", RESOURCE),
+    ("ResourceSlice", RESOURCE),
+    ("StatefulSet", &["apps/v1"]),
+];
+
+const RESOURCE: &[&str] = &[
+    "resource.k8s.io/v1",
+    "resource.k8s.io/v1beta2",
+    "resource.k8s.io/v1beta1",
+];
+
+/// What a document says it is.
+struct Head<'a> {
+    version: &'a str,
+    kind: &'a str,
+    title: String,
+    fact: bool,
+}
+
+struct Reader<'a> {
+    expressions: &'a dyn ExpressionCheck,
+    gates: &'a Gates,
+    reading: Reading,
+    /// How many names were made of each `generateName`.
+    generated: BTreeMap<String, usize>,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, problem: Problem) {
+        self.reading.problems.push(problem);
+    }
+
+    fn document(&mut self, file: &Arc<str>, node: Node) {
+        if !matches!(node.value, Value::Map(_)) {
+            let message = "expected an object with apiVersion, kind and metadata".to_owned();
+            self.problem(
+                Problem::fault(problem::INCOMPLETE_OBJECT, file, node.line, message).with_help(
+                    "a Kubernetes manifest begins with apiVersion: and kind:".to_owned(),
+                ),
+            );
+            return;
+        }
+        let Some(head) = self.head(file, &node) else {
+            return;
+        };
+        if let Some(item_kind) = head.kind.strip_suffix("List")
+            && (item_kind.is_empty() || known(item_kind).is_some())
+        {
+            self.list(file, node);
+            return;
+        }
+        self.object(
+            file,
+            head.version.to_owned(),
+            head.kind.to_owned(),
+            head.title,
+            head.fact,
+            node,
+        );
+    }
+
+    fn list(&mut self, file: &Arc<str>, node: Node) {
+        // The items of a typed list may leave out what the list says for all.
+        let of_list = |key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
+        let (version, kind) = (of_list("apiVersion"), of_list("kind"));
+        let Value::Map(entries) = node.value else {
+            return;
+        };
+        let items = entries.into_iter().find(|e| &*e.key == "items");
+        let mut items = match items.map(|e| e.value) {
+            Some(Node {
+                value: Value::List(items),
+                ..
+            }) => items,
+            Some(other) if !other.is_null() => {
+                let message = "expected a list".to_owned();
+                self.problem(
+                    Problem::fault(problem::WRONG_TYPE, file, other.line, message).at("items"),
+                );
+                return;
+            }
+            _ => Vec::new(),
+        };
+        let item_kind = kind
+            .as_deref()
+            .and_then(|kind| kind.strip_suffix("List"))
+            .filter(|kind| !kind.is_empty());
+        for item in &mut items {
+            for (key, value) in [("apiVersion", version.as_deref()), ("kind", item_kind)] {
+                let (Some(value), true) = (
+                    value.filter(|_| item_kind.is_some()),
+                    item.get(key).is_none(),
+                ) else {
+                    continue;
+                };
+                let line = item.line;
+                if let Value::Map(entries) = &mut item.value {
+                    entries.push(yaml::Entry {
+                        key: key.into(),
+                        line,
+                        value: Node {
+                            value: Value::Text(value.into()),
+                            line,
+                        },
+                    });
+                }
+            }
+        }
+        for item in items {
+            self.document(file, item);
+        }
+    }
+
+    /// What the document says it is; problems if it does not say so.
+    fn head<'a>(&mut self, file: &Arc<str>, node: &'a Node) -> Option<Head<'a>> {
+        let meta = node.get("metadata");
+        let of_meta = |key: &str| {
+            meta.and_then(|meta| meta.get(key))
+                .and_then(Node::text)
+                .unwrap_or_default()
+        };
+        let mut missing = Vec::new();
+        let mut field = |key: &'static str| {
+            let text = node.get(key).and_then(Node::text).filter(|t| !t.is_empty());
+            if text.is_none() {
+                missing.push(key);
+            }
+            text.unwrap_or_default()
+        };
+        let (version, kind) = (field("apiVersion"), field("kind"));
+        let name = match of_meta("name") {
+            "" => of_meta("generateName"),
+            name => name,
+        };
+        let namespace = match of_meta("namespace") {
+            "" if !CLUSTER_SCOPED.contains(&kind) => "default",
+            _ if CLUSTER_SCOPED.contains(&kind) => "",
+            namespace => namespace,
+        };
+        for key in &missing {
+            let line = node.get(key).map_or(node.line, |value| value.line);
+            let message = match node.get(key) {
+                Some(_) => "expected a string".to_owned(),
+                None => format!("no {key}"),
+            };
+            self.problem(
+                Problem::fault(problem::INCOMPLETE_OBJECT, file, line, message)
+                    .at(*key)
+                    .with_help(
+                        "a Kubernetes manifest begins with apiVersion: and kind:".to_owned(),
+                    ),
+            );
+        }
+        missing.is_empty().then(|| Head {
+            version,
+            kind,
+            title: title(kind, namespace, name),
+            fact: !of_meta("uid").is_empty(),
+        })
+    }
+
+    fn object(
+        &mut self,
+        file: &Arc<str>,
+        version: String,
+        kind: String,
+        name: String,
+        fact: bool,
+        node: Node,
+    ) {
+        let Some((kind, versions)) = known(&kind) else {
+            let line = node.get("kind").map_or(node.line, |n| n.line);
+            let message = format!("skipped: kind {kind} ({version}) has no say in a plan");
+            let similar = nearest(&kind, KINDS.iter().map(|(name, _)| *name));
+            self.problem(
+                Problem::fault(problem::UNKNOWN_KIND, file, line, message)
+                    .as_warning()
+                    .of(name)
+                    .with_help(similar.map(|n| format!("if {n} was meant, write kind: {n}"))),
+            );
+            return;
+        };
+        if !versions.contains(&version.as_str()) {
+            let line = node.get("apiVersion").map_or(node.line, |n| n.line);
+            let group = |version: &str| version.split_once('/').map(|(g, _)| g.to_owned());
+            let message = format!("{version} has no kind {kind} that is read here");
+            let problem = Problem::fault(problem::UNKNOWN_KIND, file, line, message)
+                .of(name)
+                .at("apiVersion")
+                .with_help(format!("write apiVersion: {}", versions.join(" or ")));
+            // Another group's kind of the same name (such as a Knative Service) is somebody else's.
+            let ours = versions.iter().any(|v| group(v) == group(&version))
+                || nearest(&version, versions.iter().copied()).is_some();
+            self.problem(if ours { problem } else { problem.as_warning() });
+            return;
+        }
+        let before = self.reading.problems.len();
+        let object = self.typed(file, &version, kind, &node, fact);
+        let mut defects = Vec::new();
+        for problem in &mut self.reading.problems[before..] {
+            problem.object.get_or_insert_with(|| name.clone());
+            if fact && problem.severity == Severity::Fault {
+                problem.severity = Severity::Warning;
+                defects.push(problem.clone());
+            }
+        }
+        let Some(mut object) = object else {
+            return;
+        };
+        if !self.identify(file, &mut object, &node) {
+            return;
+        }
+        let tree = (!fact).then(|| Arc::new(node.clone()));
+        let origin = Origin::new(file.clone(), node.line, tree);
+        self.reading.manifests.push(Manifest {
+            object,
+            origin,
+            defects,
+        });
+    }
+
+    /// Decodes, fills in and validates. Problems lack the object's name yet.
+    fn typed(
+        &mut self,
+        file: &Arc<str>,
+        version: &str,
+        kind: &str,
+        node: &Node,
+        fact: bool,
+    ) -> Option<Object> {
+        macro_rules! resource {
+            ($kind:ident: $($version:literal => $module:ident),*) => {
+                match version {
+                    $($version => self
+                        .resource::<$module::$kind>(file, node, fact)
+                        .map(|object| Object::$kind(Box::new(object))),)*
+                    _ => None,
+                }
+            };
+        }
+        macro_rules! plain {
+            ($kind:ident) => {
+                decode(node, file, &mut self.reading.problems)
+                    .map(|object| Object::$kind(Box::new(object)))
+            };
+        }
+        match kind {
+            "DeviceClass" => resource!(DeviceClass:
+                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
+                "resource.k8s.io/v1beta1" => v1beta1),
+            "ResourceClaim" => resource!(ResourceClaim:
+                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
+                "resource.k8s.io/v1beta1" => v1beta1),
+            "ResourceClaimTemplate" => resource!(ResourceClaimTemplate:
+                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
+                "resource.k8s.io/v1beta1" => v1beta1),
+            "ResourceSlice" => resource!(ResourceSlice:
+                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
+                "resource.k8s.io/v1beta1" => v1beta1),
+            "DeviceTaintRule" => resource!(DeviceTaintRule:
+                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
+                "resource.k8s.io/v1alpha3" => v1alpha3),
+            "Node" => plain!(Node),
+            "Namespace" => plain!(Namespace),
+            "PriorityClass" => plain!(PriorityClass),
+            "Pod" => plain!(Pod),
+            "Deployment" => plain!(Deployment),
+            "ReplicaSet" => plain!(ReplicaSet),
+            "StatefulSet" => plain!(StatefulSet),
+            "DaemonSet" => plain!(DaemonSet),
+            "Job" => plain!(Job),
+            "CronJob" => plain!(CronJob),
+            "LeaderWorkerSet" => plain!(LeaderWorkerSet),
+            "JobSet" => plain!(JobSet),
+            _ => None,
+        }
+    }
+
+    fn resource<T>(&mut self, file: &Arc<str>, node: &Node, fact: bool) -> Option<T::Hub>
+    where
+        T: Served + DeserializeOwned,
+        T::Hub: Validate + DropDisabled,
+    {
+        let before = self.reading.problems.len();
+        let decoded: Option<T> = decode(node, file, &mut self.reading.problems);
+        let undecoded = self.reading.problems.len() > before;
+        let mut object = decoded?.into_hub();
+        for dropped in object.drop_disabled(self.gates, T::VERSION) {
+            let line = line_of(node, &dropped.path);
+            let message = format!(
+                "the API server drops this field in silence: feature gate {} is off",
+                dropped.gate
+            );
+            let problem = Problem::fault(problem::DROPPED_FIELD, file, line, message)
+                .as_warning()
+                .at(dropped.path);
+            self.problem(problem);
+        }
+        // Zero values stand where something could not be decoded: do not complain of those too.
+        if undecoded {
+            return Some(object);
+        }
+        let rules = Rules {
+            version: T::VERSION,
+            standing: if fact {
+                Standing::Stored
+            } else {
+                Standing::New
+            },
+            gates: self.gates,
+            expressions: self.expressions,
+        };
+        for error in object.validate(&rules) {
+            let line = line_of(node, &error.path);
+            let mut message = error.kind.to_string();
+            if let Some(value) = &error.value {
+                message = format!("{message}: {value}");
+            }
+            if !error.detail.is_empty() {
+                message = format!("{message}: {}", error.detail);
+            }
+            // The API server's words, but for the capital that begins a sentence.
+            let message = message[..1].to_ascii_lowercase() + &message[1..];
+            self.problem(
+                Problem::fault(problem::INVALID_FIELD, file, line, message).at(error.path),
+            );
+        }
+        Some(object)
+    }
+
+    /// Gives the object the namespace and name that the API server would. False: it has no name.
+    fn identify(&mut self, file: &Arc<str>, object: &mut Object, node: &Node) -> bool {
+        let kind = object.kind();
+        let meta = object.meta_mut();
+        if CLUSTER_SCOPED.contains(&kind) {
+            meta.namespace = None;
+        } else if meta.namespace.as_deref().unwrap_or_default().is_empty() {
+            meta.namespace = Some("default".to_owned());
+        }
+        if meta.name.as_deref().unwrap_or_default().is_empty() {
+            match meta.generate_name.as_deref() {
+                Some(prefix) if !prefix.is_empty() => {
+                    let count = self
+                        .generated
+                        .entry(format!("{kind}/{prefix}"))
+                        .or_default();
+                    meta.name = Some(format!("{prefix}{count}"));
+                    *count += 1;
+                }
+                _ => {
+                    let line = line_of(node, "metadata.name");
+                    let known = self
+                        .reading
+                        .problems
+                        .iter()
+                        .any(|p| p.path.as_deref() == Some("metadata.name") && p.line == line);
+                    if !known {
+                        let message = "required value: name or generateName is required".to_owned();
+                        self.problem(
+                            Problem::fault(problem::INCOMPLETE_OBJECT, file, line, message)
+                                .of(object.kind().to_owned())
+                                .at("metadata.name"),
+                        );
+                    }
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Reports objects that stand twice.
+    fn twice(&mut self) {
+        let mut first: BTreeMap<String, (Arc<str>, u32)> = BTreeMap::new();
+        let mut problems = Vec::new();
+        self.reading.manifests.retain(|manifest| {
+            let title = manifest.object.title();
+            let origin = &manifest.origin;
+            match first.get(&title) {
+                None => {
+                    first.insert(title, (origin.file.clone(), origin.line));
+                    true
+                }
+                Some((file, line)) => {
+                    let message = format!("stands in {file}:{line} already");
+                    let problem = Problem::fault(
+                        problem::DUPLICATE_OBJECT,
+                        &origin.file,
+                        origin.line,
+                        message,
+                    )
+                    .of(title)
+                    .with_help("delete one of the two, or give it another name".to_owned());
+                    problems.push(if manifest.object.is_fact() {
+                        problem.as_warning()
+                    } else {
+                        problem
+                    });
+                    false
+                }
+            }
+        });
+        self.reading.problems.append(&mut problems);
+    }
+}
+
+fn known(kind: &str) -> Option<(&'static str, &'static [&'static str])> {
+    KINDS.iter().copied().find(|(name, _)| *name == kind)
+}

@@ -1,0 +1,219 @@
+//! Text in, problems out: what a person sees of a manifest with mistakes in it.
+
+use std::sync::Arc;
+
+use trainyard_model::selector::{CheckError, ExpressionCheck};
+use trainyard_wire::gates::Gates;
+use trainyard_wire::{Reading, Source, read};
+
+/// Expressions are another crate's business: all are good here.
+struct AnyExpression;
+
+impl ExpressionCheck for AnyExpression {
+    fn check_selector(&self, _expression: &str) -> Result<(), CheckError> {
+        Ok(())
+    }
+    fn check_derived(&self, _expression: &str) -> Result<u64, CheckError> {
+        Ok(0)
+    }
+}
+
+fn reading(bytes: &[u8]) -> Reading {
+    let source = Source {
+        name: Arc::from("in.yaml"),
+        bytes: bytes.to_vec(),
+    };
+    read(&[source], &AnyExpression, &Gates::default())
+}
+
+/// Every problem on a line of its own, with its help after ` | `.
+fn check(text: &str, expected: &[&str]) {
+    let found: Vec<String> = reading(text.as_bytes())
+        .problems
+        .iter()
+        .map(|problem| match &problem.help {
+            Some(help) => format!("{}: {problem} | {help}", problem.code),
+            None => format!("{}: {problem}", problem.code),
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// A template whose first request is `request`.
+fn template(request: &str) -> String {
+    format!(
+        "apiVersion: resource.k8s.io/v1\nkind: ResourceClaimTemplate\nmetadata: {{name: t}}\nspec:\n  spec:\n    devices:\n      requests:\n      - {request}\n"
+    )
+}
+
+#[test]
+fn the_seed_is_read_without_a_word() {
+    let text = "\
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaimTemplate
+metadata: {name: aligned-efa-neuron}
+spec:
+  spec:
+    devices:
+      requests:
+      - {name: 4-neurons, exactly: {deviceClassName: neuron.aws.com, count: 4}}
+      - {name: 4-efas, exactly: {deviceClassName: efa.networking.k8s.aws, count: 4}}
+      constraints:
+      - {requests: [\"4-neurons\", \"4-efas\"], matchAttribute: \"resource.aws.com/devicegroup4_id\"}
+";
+    check(text, &[]);
+    let reading = reading(text.as_bytes());
+    assert_eq!(reading.manifests.len(), 1);
+    assert_eq!(
+        reading.manifests[0].object.title(),
+        "ResourceClaimTemplate default/aligned-efa-neuron"
+    );
+    let line = |path| reading.manifests[0].origin.line_of(path);
+    assert_eq!(line("spec.spec.devices.requests[1].exactly.count"), 9);
+    assert_eq!(line("spec.spec.devices.constraints[0].nothing"), 11);
+}
+
+#[test]
+fn unknown_fields_are_named_with_the_nearest() {
+    check(
+        &template("{name: a, exactly: {deviceClassName: x, cuont: 2}}"),
+        &[
+            "field/unknown: in.yaml:8: ResourceClaimTemplate default/t: spec.spec.devices.requests[0].exactly.cuont: unknown field \"cuont\" | did you mean \"count\"?",
+        ],
+    );
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    check(
+        &template("{name: on, name: b, exactly: {deviceClassName: 7, count: four, selectors: {}}}"),
+        &[
+            "field/duplicate: in.yaml:8: key \"name\" stands in line 8 already | kubectl keeps one of the two in silence: delete the other",
+            "field/type: in.yaml:8: ResourceClaimTemplate default/t: spec.spec.devices.requests[0].name: expected a string, found boolean on | kubectl reads YAML 1.1, in which an unquoted on is a boolean: write \"on\"",
+            "field/type: in.yaml:8: ResourceClaimTemplate default/t: spec.spec.devices.requests[0].exactly.deviceClassName: expected a string, found integer 7 | quote it: \"7\"",
+            "field/type: in.yaml:8: ResourceClaimTemplate default/t: spec.spec.devices.requests[0].exactly.count: expected an integer, found string \"four\"",
+            "field/type: in.yaml:8: ResourceClaimTemplate default/t: spec.spec.devices.requests[0].exactly.selectors: expected a list, found an object",
+        ],
+    );
+}
+
+#[test]
+fn the_api_server_would_say_so() {
+    check(
+        &template("{name: a, exactly: {deviceClassName: x, allocationMode: all}}"),
+        &[
+            "field/invalid: in.yaml:8: ResourceClaimTemplate default/t: spec.spec.devices.requests[0].exactly.allocationMode: unsupported value: \"all\": supported values: \"All\", \"ExactCount\"",
+        ],
+    );
+}
+
+#[test]
+fn documents_are_read_one_by_one() {
+    check(
+        "kind: Pod\n---\na: [\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n---\napiVersion: v1\nkind: Pod\n",
+        &[
+            "object/incomplete: in.yaml:1: apiVersion: no apiVersion | a Kubernetes manifest begins with apiVersion: and kind:",
+            "file/syntax: in.yaml:3: while parsing a flow node, did not find expected node content",
+            "object/unknown-kind: in.yaml:6: Service default/s: skipped: kind Service (v1) has no say in a plan",
+            "object/incomplete: in.yaml:9: Pod: metadata.name: required value: name or generateName is required",
+        ],
+    );
+}
+
+#[test]
+fn quantities_and_times_are_checked() {
+    check(
+        "apiVersion: v1\nkind: Node\nmetadata: {name: n, creationTimestamp: yesterday}\nstatus: {allocatable: {cpu: 4, memory: 16Gb}}\n",
+        &[
+            "field/type: in.yaml:3: Node n: metadata.creationTimestamp: \"yesterday\" is no time | write it as 2006-01-02T15:04:05Z",
+            "field/type: in.yaml:4: Node n: status.allocatable[memory]: \"16Gb\" is no quantity: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' | write a number with a suffix such as 500m, 4, 16Gi",
+        ],
+    );
+}
+
+#[test]
+fn facts_only_warn() {
+    let text = "apiVersion: v1\nkind: Node\nmetadata: {name: n, uid: u}\nspec: {colour: red}\n";
+    let reading = reading(text.as_bytes());
+    assert!(!reading.has_faults());
+    assert_eq!(reading.problems.len(), 1);
+    assert_eq!(reading.manifests[0].defects, reading.problems);
+}
+
+#[test]
+fn lists_are_opened_and_twins_found() {
+    check(
+        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: n}}\n- {apiVersion: v1, kind: Node, metadata: {name: n}}\n",
+        &[
+            "object/duplicate: in.yaml:5: Node n: stands in in.yaml:4 already | delete one of the two, or give it another name",
+        ],
+    );
+    let typed = "apiVersion: v1\nkind: NodeList\nmetadata: {resourceVersion: \"1\"}\nitems: [{metadata: {name: n}}]\n";
+    assert_eq!(reading(typed.as_bytes()).manifests.len(), 1);
+}
+
+#[test]
+fn older_versions_become_v1() {
+    let text = "apiVersion: resource.k8s.io/v1beta1\nkind: ResourceClaim\nmetadata: {name: c}\nspec: {devices: {requests: [{name: a, deviceClassName: x}]}}\n";
+    let reading = reading(text.as_bytes());
+    assert_eq!(reading.problems, []);
+    let trainyard_wire::Object::ResourceClaim(claim) = &reading.manifests[0].object else {
+        panic!("a claim was written");
+    };
+    let model = trainyard_wire::convert::claim(claim);
+    let exactly = model.requests[0].exactly.as_ref().expect("v1 has exactly");
+    assert_eq!((&*exactly.class, exactly.count), ("x", 1));
+}
+
+#[test]
+fn what_is_no_manifest_is_said_to_be_none() {
+    check("", &["file/empty: in.yaml: no document in it"]);
+    check("# nothing\n---\n", &["file/empty: in.yaml: no document in it"]);
+    check(
+        "just text\n",
+        &[
+            "object/incomplete: in.yaml:1: expected an object with apiVersion, kind and metadata | a Kubernetes manifest begins with apiVersion: and kind:",
+        ],
+    );
+    let codes = |bytes: &[u8]| {
+        reading(bytes)
+            .problems
+            .iter()
+            .map(|p| (p.code, p.line))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(codes(b"a: 1\n\xff\xfe"), [("file/encoding", 2)]);
+    assert_eq!(codes(b"\x7fELF\x00\x01"), [("file/encoding", 1)]);
+    assert_eq!(codes(&b"[".repeat(10_000_000)), [("file/nesting", 1)]);
+    assert_eq!(codes(&b"{a: ".repeat(1_000_000)), [("file/nesting", 1)]);
+    assert_eq!(codes(&b"- ".repeat(1_000_000)), [("file/nesting", 1)]);
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let aliases = format!("*a{}, ", level - 1).repeat(10);
+        bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+    }
+    assert_eq!(codes(bomb.as_bytes()), [("file/aliases", 5)]);
+}
+
+#[test]
+fn anchors_and_merges_are_unfolded() {
+    let text = "apiVersion: v1\nkind: Node\nmetadata:\n  name: n\n  labels: &l {a: x, b: x}\n  annotations:\n    <<: *l\n    b: z\n";
+    let reading = reading(text.as_bytes());
+    assert_eq!(reading.problems, []);
+    let annotations = reading.manifests[0].object.meta().annotations.clone();
+    let annotations: Vec<(String, String)> = annotations.into_iter().flatten().collect();
+    assert_eq!(
+        annotations,
+        [("a".into(), "x".into()), ("b".into(), "z".into())]
+    );
+}
+
+#[test]
+fn groups_of_pods_have_their_fields() {
+    check(
+        "apiVersion: leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet\nmetadata: {name: l}\nspec:\n  replicas: 2\n  leaderWorkerTemplate:\n    sise: 4\n    workerTemplate: {spec: {containers: [{name: c}]}}\n",
+        &[
+            "field/unknown: in.yaml:7: LeaderWorkerSet default/l: spec.leaderWorkerTemplate.sise: unknown field \"sise\" | did you mean \"size\"?",
+        ],
+    );
+}
