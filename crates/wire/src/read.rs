@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::Metadata;
 use k8s_openapi::api::resource::{v1, v1alpha3, v1beta1, v1beta2};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 use trainyard_model::selector::ExpressionCheck;
 
@@ -52,10 +54,13 @@ pub fn read(sources: &[Source], expressions: &dyn ExpressionCheck, gates: &Gates
         generated: BTreeMap::new(),
     };
     for source in sources {
+        let before = reader.reading.problems.len();
         let documents = yaml::read(&source.name, &source.bytes, &mut reader.reading.problems);
         for document in documents {
             reader.document(&source.name, document);
         }
+        // Parsing went through the whole source before decoding began.
+        reader.reading.problems[before..].sort_by_key(|problem| problem.line);
     }
     reader.twice();
     reader.reading
@@ -240,7 +245,7 @@ impl Reader<'_> {
         missing.is_empty().then(|| Head {
             version,
             kind,
-            title: title(kind, namespace, name),
+            title: title(kind, namespace, name).trim_end().to_owned(),
             fact: !of_meta("uid").is_empty(),
         })
     }
@@ -318,7 +323,7 @@ impl Reader<'_> {
             ($kind:ident: $($version:literal => $module:ident),*) => {
                 match version {
                     $($version => self
-                        .resource::<$module::$kind>(file, node, fact)
+                        .resource::<$module::$kind>(file, kind, node, fact)
                         .map(|object| Object::$kind(Box::new(object))),)*
                     _ => None,
                 }
@@ -362,15 +367,22 @@ impl Reader<'_> {
         }
     }
 
-    fn resource<T>(&mut self, file: &Arc<str>, node: &Node, fact: bool) -> Option<T::Hub>
+    fn resource<T>(
+        &mut self,
+        file: &Arc<str>,
+        kind: &str,
+        node: &Node,
+        fact: bool,
+    ) -> Option<T::Hub>
     where
         T: Served + DeserializeOwned,
-        T::Hub: Validate + DropDisabled,
+        T::Hub: Validate + DropDisabled + Metadata<Ty = ObjectMeta>,
     {
         let before = self.reading.problems.len();
         let decoded: Option<T> = decode(node, file, &mut self.reading.problems);
         let undecoded = self.reading.problems.len() > before;
         let mut object = decoded?.into_hub();
+        place(kind, object.metadata_mut());
         for dropped in object.drop_disabled(self.gates, T::VERSION) {
             let line = line_of(node, &dropped.path);
             let message = format!(
@@ -418,11 +430,7 @@ impl Reader<'_> {
     fn identify(&mut self, file: &Arc<str>, object: &mut Object, node: &Node) -> bool {
         let kind = object.kind();
         let meta = object.meta_mut();
-        if CLUSTER_SCOPED.contains(&kind) {
-            meta.namespace = None;
-        } else if meta.namespace.as_deref().unwrap_or_default().is_empty() {
-            meta.namespace = Some("default".to_owned());
-        }
+        place(kind, meta);
         if meta.name.as_deref().unwrap_or_default().is_empty() {
             match meta.generate_name.as_deref() {
                 Some(prefix) if !prefix.is_empty() => {
@@ -487,6 +495,15 @@ impl Reader<'_> {
             }
         });
         self.reading.problems.append(&mut problems);
+    }
+}
+
+/// Gives an object the namespace that kubectl would.
+fn place(kind: &str, meta: &mut ObjectMeta) {
+    if CLUSTER_SCOPED.contains(&kind) {
+        meta.namespace = None;
+    } else if meta.namespace.as_deref().unwrap_or_default().is_empty() {
+        meta.namespace = Some("default".to_owned());
     }
 }
 
