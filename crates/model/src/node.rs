@@ -11,6 +11,8 @@ pub struct Node {
     pub name: Text,
     /// `metadata.labels`
     pub labels: BTreeMap<Text, Text>,
+    /// `status.declaredFeatures`: what the node's kubelet says it can do.
+    pub declared_features: Vec<Text>,
 }
 
 /// `core/v1.NodeSelector`: terms are ORed.

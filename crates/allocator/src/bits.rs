@@ -1,0 +1,56 @@
+//! Sets of small numbers: places, and values of an attribute.
+
+/// A set of numbers below a limit that is set once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Bits(Vec<u64>);
+
+impl Bits {
+    /// The empty set of numbers below `limit`.
+    pub fn new(limit: usize) -> Self {
+        Bits(vec![0; limit.div_ceil(64)])
+    }
+
+    pub fn insert(&mut self, index: usize) {
+        self.0[index / 64] |= 1 << (index % 64);
+    }
+
+    pub fn remove(&mut self, index: usize) {
+        self.0[index / 64] &= !(1 << (index % 64));
+    }
+
+    pub fn has(&self, index: usize) -> bool {
+        self.0[index / 64] & (1 << (index % 64)) != 0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The smallest member that is not below `from`.
+    pub fn next(&self, from: usize) -> Option<usize> {
+        let mut index = from / 64;
+        let mut word = *self.0.get(index)? & (u64::MAX << (from % 64));
+        while word == 0 {
+            index += 1;
+            word = *self.0.get(index)?;
+        }
+        Some(index * 64 + word.trailing_zeros() as usize)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let found = self.next(from)?;
+            from = found + 1;
+            Some(found)
+        })
+    }
+
+    pub fn words(&self) -> &[u64] {
+        &self.0
+    }
+}

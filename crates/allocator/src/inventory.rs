@@ -1,0 +1,483 @@
+//! What there is to allocate: slices, classes and what is in use, kept up to date by events.
+//!
+//! Loading converts each device by itself. What ranges over several devices (which slices are
+//! those of a node, which devices an expression selects) is learned by calls, kept between them,
+//! and can be [forgotten](Inventory::forget).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use trainyard_model::Text;
+use trainyard_model::claim::AllocationResult;
+use trainyard_model::class::DeviceClass;
+use trainyard_model::device::{Attribute, Device};
+use trainyard_model::quantity::Quantity;
+use trainyard_model::selector::{CompileError, Engine};
+use trainyard_model::slice::{DeviceId, ResourceSlice};
+
+use crate::allocated::{Allocated, DeviceKey, Use};
+use crate::names::{Name, Names};
+
+/// One element of an attribute's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Element {
+    Int(i64),
+    Bool(bool),
+    String(Name),
+    Version(Name),
+}
+
+/// An attribute's value as constraints compare it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Value {
+    One(Element),
+    /// Not empty.
+    List(Arc<[Element]>),
+    /// Of no type that constraints know.
+    Unknown,
+}
+
+impl Value {
+    pub fn of(attribute: &Attribute, names: &mut Names) -> Value {
+        let one = Value::One;
+        match attribute {
+            Attribute::Int(value) => one(Element::Int(*value)),
+            Attribute::Bool(value) => one(Element::Bool(*value)),
+            Attribute::String(value) => one(Element::String(names.intern(value))),
+            Attribute::Version(value) => one(Element::Version(names.intern(value))),
+            Attribute::Ints(values) => list(values.iter().map(|v| Element::Int(*v))),
+            Attribute::Bools(values) => list(values.iter().map(|v| Element::Bool(*v))),
+            Attribute::Strings(values) => {
+                list(values.iter().map(|v| Element::String(names.intern(v))))
+            }
+            Attribute::Versions(values) => {
+                list(values.iter().map(|v| Element::Version(names.intern(v))))
+            }
+            Attribute::Unknown => Value::Unknown,
+        }
+    }
+}
+
+fn list(elements: impl Iterator<Item = Element>) -> Value {
+    let elements: Arc<[Element]> = elements.collect();
+    if elements.is_empty() {
+        return Value::Unknown;
+    }
+    Value::List(elements)
+}
+
+/// A device, converted.
+#[derive(Debug)]
+pub(crate) struct LoadedDevice<D> {
+    pub name: Name,
+    /// What the engine made of it.
+    pub cel: D,
+    pub attributes: Vec<(Name, Value)>,
+}
+
+/// A slice, converted device by device.
+#[derive(Debug)]
+pub(crate) struct LoadedSlice<D> {
+    pub source: Arc<ResourceSlice>,
+    pub driver: Name,
+    pub pool: Name,
+    /// Tells this version of the slice from all others.
+    pub serial: u32,
+    pub devices: Vec<LoadedDevice<D>>,
+}
+
+/// A compiled expression or why it does not compile.
+pub(crate) type Program<X> = Result<X, CompileError>;
+
+/// The number of a compiled expression.
+pub(crate) type ProgramId = u32;
+
+/// A class, its selectors compiled.
+#[derive(Debug)]
+pub(crate) struct LoadedClass {
+    pub source: Arc<DeviceClass>,
+    /// `None`: a selector without CEL.
+    pub selectors: Vec<Option<ProgramId>>,
+}
+
+/// Compiled expressions by source.
+#[derive(Debug)]
+pub(crate) struct Programs<X> {
+    selector_ids: FxHashMap<Text, ProgramId>,
+    derived_ids: FxHashMap<Text, ProgramId>,
+    programs: Vec<Program<X>>,
+}
+
+impl<X> Programs<X> {
+    fn new() -> Self {
+        Programs {
+            selector_ids: FxHashMap::default(),
+            derived_ids: FxHashMap::default(),
+            programs: Vec::new(),
+        }
+    }
+
+    pub fn get(&self, id: ProgramId) -> &Program<X> {
+        &self.programs[id as usize]
+    }
+
+    fn add(&mut self, program: Program<X>) -> ProgramId {
+        let id =
+            ProgramId::try_from(self.programs.len()).expect("fewer than four billion programs");
+        self.programs.push(program);
+        id
+    }
+
+    pub fn selector(
+        &mut self,
+        engine: &mut impl Engine<Expression = X>,
+        source: &Text,
+    ) -> ProgramId {
+        if let Some(id) = self.selector_ids.get(source) {
+            return *id;
+        }
+        let id = self.add(engine.compile(source));
+        self.selector_ids.insert(source.clone(), id);
+        id
+    }
+
+    pub fn derived(
+        &mut self,
+        engine: &mut impl Engine<Expression = X>,
+        source: &Text,
+    ) -> ProgramId {
+        if let Some(id) = self.derived_ids.get(source) {
+            return *id;
+        }
+        let id = self.add(engine.compile_derived(source));
+        self.derived_ids.insert(source.clone(), id);
+        id
+    }
+}
+
+/// What a selector says of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    No,
+    Yes,
+    /// Fails to compile or at run time.
+    Error,
+}
+
+/// Where a slice is kept.
+pub(crate) type SliceIndex = u32;
+
+/// Which slices a node sees.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    by_node: FxHashMap<Name, Vec<SliceIndex>>,
+    shared: Vec<SliceIndex>,
+    by_pool: FxHashMap<(Name, Name), Vec<SliceIndex>>,
+}
+
+/// What calls learned about slices and classes.
+#[derive(Debug, Default)]
+pub(crate) struct Learned {
+    index: Option<Index>,
+    /// By the slice's serial.
+    pub outcomes: FxHashMap<u32, Vec<(ProgramId, Arc<[Outcome]>)>>,
+}
+
+/// All slices, classes and allocations, with the engine that evaluates their expressions.
+#[derive(Debug)]
+pub struct Inventory<E: Engine> {
+    pub(crate) engine: E,
+    pub(crate) names: Names,
+    pub(crate) programs: Programs<E::Expression>,
+    pub(crate) slices: Vec<Option<LoadedSlice<E::Device>>>,
+    slice_ids: FxHashMap<Text, SliceIndex>,
+    free: Vec<SliceIndex>,
+    next_serial: u32,
+    pub(crate) classes: FxHashMap<Text, LoadedClass>,
+    pub(crate) allocated: Allocated,
+    pub(crate) learned: Learned,
+}
+
+impl<E: Engine> Inventory<E> {
+    /// Nothing there yet.
+    pub fn new(engine: E) -> Self {
+        Inventory {
+            engine,
+            names: Names::default(),
+            programs: Programs::new(),
+            slices: Vec::new(),
+            slice_ids: FxHashMap::default(),
+            free: Vec::new(),
+            next_serial: 0,
+            classes: FxHashMap::default(),
+            allocated: Allocated::default(),
+            learned: Learned::default(),
+        }
+    }
+
+    /// Adds a slice or replaces the one of the same name. Taint rules must have been applied.
+    pub fn apply_slice(&mut self, slice: &Arc<ResourceSlice>) {
+        self.delete_slice(&slice.name);
+        let loaded = self.load(slice);
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => {
+                self.slices.push(None);
+                SliceIndex::try_from(self.slices.len() - 1).expect("fewer than four billion slices")
+            }
+        };
+        if let Some(known) = &mut self.learned.index {
+            let node = slice.node_name.as_ref().filter(|name| !name.is_empty());
+            let node = node.map(|name| self.names.intern(name));
+            known.add(index, node, (loaded.driver, loaded.pool));
+        }
+        self.slices[index as usize] = Some(loaded);
+        self.slice_ids.insert(slice.name.clone(), index);
+    }
+
+    /// Removes a slice by name, if it is there.
+    pub fn delete_slice(&mut self, name: &str) {
+        let Some(index) = self.slice_ids.remove(name) else {
+            return;
+        };
+        let Some(slice) = self.slices[index as usize].take() else {
+            return;
+        };
+        self.free.push(index);
+        if let Some(known) = &mut self.learned.index {
+            let node = slice.source.node_name.as_deref();
+            let node = node.filter(|name| !name.is_empty());
+            let node = node.and_then(|name| self.names.find(name));
+            known.remove(index, node, (slice.driver, slice.pool));
+        }
+        self.learned.outcomes.remove(&slice.serial);
+    }
+
+    /// Adds a class or replaces the one of the same name.
+    pub fn apply_class(&mut self, class: &Arc<DeviceClass>) {
+        let selectors = class.selectors.iter().map(|source| {
+            let source = source.as_ref()?;
+            Some(self.programs.selector(&mut self.engine, source))
+        });
+        let loaded = LoadedClass {
+            selectors: selectors.collect(),
+            source: class.clone(),
+        };
+        self.classes.insert(class.name.clone(), loaded);
+    }
+
+    /// Removes a class by name, if it is there.
+    pub fn delete_class(&mut self, name: &str) {
+        self.classes.remove(name);
+    }
+
+    /// Compiles an expression beforehand, so that no question has to wait for it.
+    pub fn compile(&mut self, source: &Text) {
+        self.programs.selector(&mut self.engine, source);
+    }
+
+    /// Compiles the expression of a derived attribute beforehand.
+    pub fn compile_derived(&mut self, source: &Text) {
+        self.programs.derived(&mut self.engine, source);
+    }
+
+    /// `holder` has the whole device. What it is called is up to the caller.
+    pub fn hold(&mut self, device: &DeviceId, holder: &Text) {
+        let key = self.key(device);
+        self.allocated.hold(key, holder.clone());
+    }
+
+    /// `holder` has a share of the device, told apart by `share`.
+    pub fn share(&mut self, device: &DeviceId, share: &Text, holder: &Text) {
+        let key = self.key(device);
+        self.allocated.share(key, share.clone(), holder.clone());
+    }
+
+    /// The shares of the device together take this much more of its capacity.
+    pub fn consume(&mut self, device: &DeviceId, amounts: &BTreeMap<Text, Quantity>) {
+        let key = self.key(device);
+        self.allocated.consume(key, amounts);
+    }
+
+    /// `holder` no longer has the whole device.
+    pub fn release(&mut self, device: &DeviceId, holder: &Text) {
+        let key = self.key(device);
+        self.allocated.release(key, None, None, holder);
+    }
+
+    /// `holder` has all that `result` lists: whole devices, and shares with what they take. Devices
+    /// with admin access stay free. A nil share id is told apart by the holder.
+    pub fn hold_result(&mut self, result: &AllocationResult, holder: &Text) {
+        for device in result.results.iter().filter(|device| !device.admin_access) {
+            let key = self.key_of(&device.driver, &device.pool, &device.device);
+            let Some(share) = &device.share_id else {
+                self.allocated.hold(key, holder.clone());
+                continue;
+            };
+            let share = share_name(share, holder);
+            self.allocated.share(key, share, holder.clone());
+            if let Some(amounts) = &device.consumed_capacity {
+                self.allocated.consume(key, amounts);
+            }
+        }
+    }
+
+    /// Takes back what [`Inventory::hold_result`] did.
+    pub fn release_result(&mut self, result: &AllocationResult, holder: &Text) {
+        for device in result.results.iter().filter(|device| !device.admin_access) {
+            let key = self.key_of(&device.driver, &device.pool, &device.device);
+            let share = device.share_id.as_ref();
+            let share = share.map(|share| share_name(share, holder));
+            let amounts = device.consumed_capacity.as_ref();
+            self.allocated.release(key, share.as_ref(), amounts, holder);
+        }
+    }
+
+    /// Nothing is in use any more.
+    pub fn release_all(&mut self) {
+        self.allocated.clear();
+    }
+
+    /// Forgets what earlier calls learned: results of selectors, and which slices a node sees.
+    pub fn forget(&mut self) {
+        self.learned = Learned::default();
+    }
+
+    /// Who has (part of) a device: holders in the order in which they came.
+    pub fn holders(&self, device: &DeviceId) -> Vec<Text> {
+        let key = (
+            self.names.find(&device.driver),
+            self.names.find(&device.pool),
+            self.names.find(&device.device),
+        );
+        let (Some(driver), Some(pool), Some(name)) = key else {
+            return Vec::new();
+        };
+        let used = self.allocated.get((driver, pool, name));
+        used.map(Use::holders).unwrap_or_default()
+    }
+
+    fn key(&mut self, device: &DeviceId) -> DeviceKey {
+        self.key_of(&device.driver, &device.pool, &device.device)
+    }
+
+    fn key_of(&mut self, driver: &Text, pool: &Text, device: &Text) -> DeviceKey {
+        (
+            self.names.intern(driver),
+            self.names.intern(pool),
+            self.names.intern(device),
+        )
+    }
+
+    fn load(&mut self, slice: &Arc<ResourceSlice>) -> LoadedSlice<E::Device> {
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        let devices = slice.devices.iter();
+        LoadedSlice {
+            source: slice.clone(),
+            driver: self.names.intern(&slice.driver),
+            pool: self.names.intern(&slice.pool.name),
+            serial,
+            devices: devices
+                .map(|device| load_device(&mut self.engine, &mut self.names, slice, device))
+                .collect(),
+        }
+    }
+
+    /// Builds the index of slices if need be.
+    pub(crate) fn index(&mut self) {
+        if self.learned.index.is_some() {
+            return;
+        }
+        let mut index = Index::default();
+        let slices = self.slices.iter().enumerate();
+        for (at, slice) in slices.filter_map(|(at, slice)| Some((at, slice.as_ref()?))) {
+            let node = slice.source.node_name.as_ref();
+            let node = node.filter(|name| !name.is_empty());
+            let node = node.map(|name| self.names.intern(name));
+            index.add(at as SliceIndex, node, (slice.driver, slice.pool));
+        }
+        self.learned.index = Some(index);
+    }
+
+    /// The slices that name `node`, then those that name none.
+    pub(crate) fn slices_for(&self, node: &str) -> impl Iterator<Item = SliceIndex> + '_ {
+        let index = self.learned.index.as_ref();
+        let own = index.and_then(|index| index.by_node.get(&self.names.find(node)?));
+        let shared = index
+            .map(|index| index.shared.as_slice())
+            .unwrap_or_default();
+        own.into_iter().flatten().chain(shared).copied()
+    }
+
+    /// All slices of a pool, on whatever node.
+    pub(crate) fn slices_of_pool(&self, driver: Name, pool: Name) -> &[SliceIndex] {
+        let index = self.learned.index.as_ref();
+        let slices = index.and_then(|index| index.by_pool.get(&(driver, pool)));
+        slices.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn slice(&self, index: SliceIndex) -> &LoadedSlice<E::Device> {
+        self.slices[index as usize]
+            .as_ref()
+            .expect("the index names slices that are there")
+    }
+}
+
+impl Use {
+    /// Holders of the whole device, then of shares.
+    pub(crate) fn holders(&self) -> Vec<Text> {
+        let whole = self.exclusive.iter();
+        whole.chain(self.shares.values()).cloned().collect()
+    }
+}
+
+impl Index {
+    fn add(&mut self, slice: SliceIndex, node: Option<Name>, pool: (Name, Name)) {
+        match node {
+            Some(node) => self.by_node.entry(node).or_default().push(slice),
+            None => self.shared.push(slice),
+        }
+        self.by_pool.entry(pool).or_default().push(slice);
+    }
+
+    fn remove(&mut self, slice: SliceIndex, node: Option<Name>, pool: (Name, Name)) {
+        let drop = |list: &mut Vec<SliceIndex>| list.retain(|other| *other != slice);
+        match node {
+            Some(node) => {
+                if let Some(list) = self.by_node.get_mut(&node) {
+                    drop(list);
+                }
+            }
+            None => drop(&mut self.shared),
+        }
+        if let Some(list) = self.by_pool.get_mut(&pool) {
+            drop(list);
+        }
+    }
+}
+
+/// The nil UUID stands for "not yet known", so it cannot tell shares apart.
+fn share_name(share: &Text, holder: &Text) -> Text {
+    if &**share == crate::NIL_SHARE {
+        return holder.clone();
+    }
+    share.clone()
+}
+
+fn load_device<E: Engine>(
+    engine: &mut E,
+    names: &mut Names,
+    slice: &ResourceSlice,
+    device: &Device,
+) -> LoadedDevice<E::Device> {
+    let attributes = device.attributes.iter();
+    LoadedDevice {
+        name: names.intern(&device.name),
+        cel: engine.convert(&slice.driver, device),
+        attributes: attributes
+            .map(|(name, value)| (names.intern(name), Value::of(value, names)))
+            .collect(),
+    }
+}

@@ -1,0 +1,438 @@
+//! Which devices suit one request or alternative, as far as that depends on nothing but the device,
+//! and which of them end the attempt.
+//!
+//! Source: `validateDeviceRequest`, `isSelectable`, `allocateDevice` of upstream's allocator.
+
+use trainyard_model::Text;
+use trainyard_model::claim::{AllocationMode, DeviceQuery, DeviceRequest, ResourceClaim};
+use trainyard_model::device::Device;
+use trainyard_model::features::Feature;
+use trainyard_model::selector::Engine;
+use trainyard_model::slice::{DeviceId, ResourceSlice};
+use trainyard_model::taint::{Effect, Taint, Toleration};
+
+use crate::bits::Bits;
+use crate::capacity;
+use crate::inventory::{Inventory, Outcome};
+use crate::nodes;
+use crate::pools::Health;
+use crate::problem::{Choice, Problem, device_at, outcomes, wants_all};
+use crate::verdict::{Fatal, claim_name, device_name};
+
+/// Checks one request or alternative as upstream does before its search, and finds its devices.
+pub(crate) fn check<'a, E: Engine>(
+    inventory: &mut Inventory<E>,
+    problem: &Problem<'a>,
+    claim_index: usize,
+    claim: &'a ResourceClaim,
+    request: &'a DeviceRequest,
+    query: &'a DeviceQuery,
+) -> Result<Choice<'a>, Fatal> {
+    let listed = !request.first_available.is_empty();
+    let name = || {
+        if listed {
+            query.name.clone()
+        } else {
+            request.name.clone()
+        }
+    };
+    let owner = || claim_name(claim);
+    let features = problem.features;
+    if !query.derived_attributes.is_empty() && !features.has(Feature::DerivedAttributes) {
+        return Err(Fatal::DerivedAttributesOff {
+            claim: owner(),
+            request: name(),
+        });
+    }
+    if let Some(index) = query.selectors.iter().position(Option::is_none) {
+        return Err(Fatal::EmptySelector {
+            claim: owner(),
+            request: name(),
+            index,
+        });
+    }
+    if query.admin_access.is_some() && !features.has(Feature::AdminAccess) {
+        return Err(Fatal::AdminAccessOff {
+            claim: owner(),
+            request: name(),
+        });
+    }
+    if query.class.is_empty() {
+        return Err(Fatal::NoClass {
+            claim: owner(),
+            request: name(),
+        });
+    }
+    let Some(class) = inventory.classes.get(&query.class) else {
+        return Err(Fatal::UnknownClass {
+            claim: owner(),
+            request: name(),
+            class: query.class.clone(),
+        });
+    };
+    let source = class.source.clone();
+    let mut selectors = Vec::with_capacity(class.selectors.len() + query.selectors.len());
+    for (index, selector) in class.selectors.iter().enumerate() {
+        let selector = selector.ok_or_else(|| Fatal::EmptyClassSelector {
+            class: query.class.clone(),
+            index,
+        })?;
+        selectors.push(selector);
+    }
+    let class_selectors = selectors.len();
+    for selector in query.selectors.iter().flatten() {
+        selectors.push(inventory.programs.selector(&mut inventory.engine, selector));
+    }
+    let mut choice = Choice {
+        query,
+        request,
+        claim: claim_index,
+        class: source,
+        need: query.count,
+        admin: query.admin_access == Some(true),
+        open: Bits::new(problem.places.len()),
+        broken: Bits::new(problem.places.len()),
+        all: None,
+        constraints: Vec::new(),
+        amounts: Vec::new(),
+        selectors,
+        class_selectors,
+    };
+    match &query.mode {
+        AllocationMode::ExactCount => {
+            find_devices(inventory, problem, &mut choice);
+        }
+        AllocationMode::All => {
+            // Pools are looked at in their order, so the first that is not usable hides errors of
+            // devices in pools after it.
+            let unusable = problem
+                .pools
+                .iter()
+                .position(|pool| pool.health != Health::Usable);
+            find_devices(inventory, problem, &mut choice);
+            let before = |place: &usize| {
+                unusable.is_none_or(|pool| (problem.places[*place].pool as usize) < pool)
+            };
+            if let Some(place) = choice.broken.next(0).filter(before) {
+                return Err(why_broken(inventory, problem, &choice, place));
+            }
+            if let Some(pool) = unusable.map(|pool| &problem.pools[pool]) {
+                let slice = pool.slices.first().or(pool.counters.first());
+                let slice = &inventory
+                    .slice(*slice.expect("a pool is made of slices"))
+                    .source;
+                let (claim, request) = (owner(), name());
+                let pool_name = format!("{}/{}", slice.driver, slice.pool.name).into();
+                return Err(match pool.health {
+                    Health::Incomplete => Fatal::AllOfIncomplete {
+                        claim,
+                        request,
+                        pool: pool_name,
+                    },
+                    _ => Fatal::AllOfInvalid {
+                        claim,
+                        request,
+                        pool: pool_name,
+                    },
+                });
+            }
+            choice.need = choice.all.as_ref().map_or(0, Vec::len) as i64;
+        }
+        AllocationMode::Other(mode) => {
+            return Err(Fatal::UnsupportedMode {
+                claim: owner(),
+                request: name(),
+                mode: mode.clone(),
+            });
+        }
+    }
+    Ok(choice)
+}
+
+/// What becomes of a device when a request looks at it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Unsuited,
+    Suited,
+    Broken,
+}
+
+fn find_devices<E: Engine>(
+    inventory: &mut Inventory<E>,
+    problem: &Problem<'_>,
+    choice: &mut Choice<'_>,
+) {
+    let features = problem.features;
+    let all = wants_all(choice.query);
+    let mut wanted = Vec::new();
+    let mut at = 0;
+    while at < problem.places.len() {
+        let slice = problem.places[at].slice;
+        let length = inventory.slice(slice).devices.len();
+        let mut fates = vec![Fate::Suited; length];
+        if !features.has(Feature::DeviceBindingAndStatus) {
+            for (fate, device) in fates.iter_mut().zip(&inventory.slice(slice).source.devices) {
+                if device
+                    .binding_conditions
+                    .as_ref()
+                    .is_some_and(|list| !list.is_empty())
+                {
+                    *fate = Fate::Unsuited;
+                }
+            }
+        }
+        for program in &choice.selectors {
+            if fates.iter().all(|fate| *fate != Fate::Suited) {
+                break;
+            }
+            let outcomes = outcomes(inventory, *program, slice);
+            for (fate, outcome) in fates.iter_mut().zip(&*outcomes) {
+                if *fate == Fate::Suited {
+                    *fate = match outcome {
+                        Outcome::Yes => Fate::Suited,
+                        Outcome::No => Fate::Unsuited,
+                        Outcome::Error => Fate::Broken,
+                    };
+                }
+            }
+        }
+        for (offset, fate) in fates.into_iter().enumerate() {
+            let place = at + offset;
+            let held = !choice.admin && problem.held.has(place);
+            match fate {
+                Fate::Unsuited => {}
+                // A device in use is passed over before anything is evaluated, but not where all
+                // are collected.
+                Fate::Broken if held && !all => {}
+                Fate::Broken => choice.broken.insert(place),
+                Fate::Suited if held && !all => {}
+                Fate::Suited => look(inventory, problem, choice, place, all, &mut wanted),
+            }
+        }
+        at += length;
+    }
+    if all {
+        choice.all = Some(wanted);
+    }
+}
+
+/// Looks closer at a device that the selectors let pass.
+fn look<E: Engine>(
+    inventory: &Inventory<E>,
+    problem: &Problem<'_>,
+    choice: &mut Choice<'_>,
+    place: usize,
+    all: bool,
+    wanted: &mut Vec<usize>,
+) {
+    let (slice, device) = device_at(inventory, problem.places[place]);
+    if slice.per_device_node_selection == Some(true) {
+        match here(problem, device) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(_) => return choice.broken.insert(place),
+        }
+    }
+    let mut fits_now = true;
+    if problem.features.has(Feature::ConsumableCapacity) {
+        let fractional = problem.features.has(Feature::FractionalCapacityRange);
+        let requests = choice.query.capacity.as_ref();
+        let amounts = match capacity::consumed(requests, device, fractional) {
+            Ok(Some(amounts)) => amounts,
+            Ok(None) => return,
+            Err(_) => return choice.broken.insert(place),
+        };
+        let within = |amount: &trainyard_model::quantity::Quantity, name: &Text| {
+            device
+                .capacity
+                .get(name)
+                .is_some_and(|capacity| *amount <= capacity.value)
+        };
+        let names = device.capacity.keys();
+        if !capacity::allowed(&amounts, device, fractional)
+            || !amounts
+                .iter()
+                .zip(names)
+                .all(|(amount, name)| within(amount, name))
+        {
+            return;
+        }
+        let used = inventory.allocated.get(problem.keys[place]);
+        if let Some(taken) = used.and_then(|used| used.capacity.as_ref()) {
+            let names = device.capacity.keys();
+            fits_now = amounts.iter().zip(names).all(|(amount, name)| {
+                let taken = taken.get(name).copied();
+                within(&taken.map_or(*amount, |taken| taken.add(*amount)), name)
+            });
+        }
+        if problem.multi.has(place) {
+            let amounts = amounts.iter().map(|amount| amount.nanos()).collect();
+            choice.amounts.push((place, amounts));
+        }
+    }
+    if all {
+        wanted.push(place);
+        // The capacity in use is looked at last, after the constraints.
+        if !fits_now {
+            choice.broken_room(place);
+        }
+    } else if !fits_now {
+        return;
+    }
+    let held = !choice.admin && problem.held.has(place);
+    if !held
+        && may_be_taken(
+            problem,
+            slice,
+            device,
+            choice.query.tolerations.as_deref(),
+            place,
+        )
+    {
+        choice.open.insert(place);
+    }
+}
+
+impl Choice<'_> {
+    /// An amount that no room can hold: with `All`, a device whose capacity is in use is refused
+    /// where the room is looked at.
+    fn broken_room(&mut self, place: usize) {
+        match self.amounts.last_mut() {
+            Some((at, _)) if *at == place => {}
+            _ => self.amounts.push((place, vec![i128::MAX])),
+        }
+    }
+}
+
+fn here(problem: &Problem<'_>, device: &Device) -> Result<bool, nodes::SelectorError> {
+    let (name, selector) = (device.node_name.as_deref(), device.node_selector.as_ref());
+    nodes::matches(problem.node, name, device.all_nodes, selector)
+}
+
+/// Checks that refuse a device without a word, whatever else is taken.
+fn may_be_taken(
+    problem: &Problem<'_>,
+    slice: &ResourceSlice,
+    device: &Device,
+    tolerations: Option<&[Toleration]>,
+    place: usize,
+) -> bool {
+    let features = problem.features;
+    if !slice.skip_node_operations.is_empty() && is_experimental(problem) {
+        let declared = &problem.node.declared_features;
+        if !features.has(Feature::OptionalNodeOperations)
+            || !declared
+                .iter()
+                .any(|name| &**name == "DRAOptionalNodeOperations")
+        {
+            return false;
+        }
+    }
+    if !device.consumes_counters.is_empty()
+        && (!features.has(Feature::PartitionableDevices) || problem.counters.bars(problem, place))
+    {
+        return false;
+    }
+    let bars = |taint: &Taint| {
+        matches!(taint.effect, Effect::NoSchedule | Effect::NoExecute)
+            && !tolerations
+                .unwrap_or_default()
+                .iter()
+                .any(|toleration| tolerates(toleration, taint))
+    };
+    !features.has(Feature::DeviceTaints) || !device.taints.iter().any(bars)
+}
+
+/// Whether upstream would ask its experimental allocator rather than the incubating one.
+pub(crate) fn is_experimental(problem: &Problem<'_>) -> bool {
+    [
+        Feature::ListTypeAttributes,
+        Feature::OptionalNodeOperations,
+        Feature::DerivedAttributes,
+        Feature::CompatibilityGroups,
+    ]
+    .into_iter()
+    .any(|feature| problem.features.has(feature))
+}
+
+/// Source: `resourceclaim.ToleratesTaint`.
+pub(crate) fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+    let effect = match &taint.effect {
+        Effect::None => "None",
+        Effect::NoSchedule => "NoSchedule",
+        Effect::NoExecute => "NoExecute",
+        Effect::Other(text) => text,
+    };
+    if !toleration.effect.is_empty() && &*toleration.effect != effect {
+        return false;
+    }
+    if !toleration.key.is_empty() && toleration.key != taint.key {
+        return false;
+    }
+    match &*toleration.operator {
+        "" | "Equal" => toleration.value == taint.value,
+        "Exists" => true,
+        _ => false,
+    }
+}
+
+/// The error that a device in `broken` raises, found by going through the checks again.
+pub(crate) fn why_broken<E: Engine>(
+    inventory: &Inventory<E>,
+    problem: &Problem<'_>,
+    choice: &Choice<'_>,
+    place: usize,
+) -> Fatal {
+    let at = problem.places[place];
+    let (slice, device) = device_at(inventory, at);
+    let id = DeviceId {
+        driver: slice.driver.clone(),
+        pool: slice.pool.name.clone(),
+        device: device.name.clone(),
+    };
+    let claim = problem.claims[choice.claim];
+    let loaded = &inventory.slice(at.slice).devices[at.device as usize];
+    for (index, program) in choice.selectors.iter().enumerate() {
+        let (owner, index) = match index.checked_sub(choice.class_selectors) {
+            None => (format!("class {}", choice.class.name), index),
+            Some(index) => (format!("claim {}", claim_name(claim)), index),
+        };
+        match inventory.programs.get(*program) {
+            Err(error) => {
+                return Fatal::Compile {
+                    owner,
+                    index,
+                    message: error.message.clone(),
+                };
+            }
+            Ok(expression) => {
+                if let Err(error) = inventory.engine.matches(expression, &loaded.cel) {
+                    return Fatal::Runtime {
+                        owner,
+                        index,
+                        device: device_name(&id),
+                        message: error.message,
+                    };
+                }
+            }
+        }
+    }
+    if slice.per_device_node_selection == Some(true)
+        && let Err(error) = here(problem, device)
+    {
+        return Fatal::DeviceSelector {
+            device: device_name(&id),
+            message: error.to_string(),
+        };
+    }
+    let fractional = problem.features.has(Feature::FractionalCapacityRange);
+    let amounts = capacity::consumed(choice.query.capacity.as_ref(), device, fractional);
+    let error =
+        amounts.expect_err("a device is broken by a selector, a node selector or an amount");
+    Fatal::Capacity {
+        claim: claim_name(claim),
+        request: choice.short_name().clone(),
+        device: device_name(&id),
+        message: error.to_string(),
+    }
+}

@@ -1,0 +1,394 @@
+//! A question made ready for the search: every device a number, every answer that does not depend
+//! on other devices known.
+//!
+//! A *place* is a device that may be taken, numbered in the order in which devices are tried. A
+//! *slot* is a request; its *options* are its alternatives, or the request itself.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use trainyard_model::claim::{AllocationMode, DeviceQuery, DeviceRequest, ResourceClaim};
+use trainyard_model::class::DeviceClass;
+use trainyard_model::device::Device;
+use trainyard_model::features::{Feature, Features};
+use trainyard_model::node::Node;
+use trainyard_model::selector::Engine;
+use trainyard_model::slice::ResourceSlice;
+
+use crate::allocated::DeviceKey;
+use crate::bits::Bits;
+use crate::constraints::Constraint;
+use crate::counters::Counters;
+use crate::inventory::{Inventory, Outcome, ProgramId, SliceIndex};
+use crate::pools::{self, Health, Pool};
+use crate::verdict::{Fatal, Question, claim_name};
+
+/// The largest number of devices in one claim's allocation.
+pub(crate) const RESULTS: i64 = 32;
+
+/// Where a device is published.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub slice: SliceIndex,
+    pub device: u32,
+    pub pool: u32,
+}
+
+/// A request.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub claim: usize,
+    /// Its place in the claim.
+    pub request: usize,
+    pub options: Range<usize>,
+    /// Whether it is a prioritized list.
+    pub listed: bool,
+}
+
+/// A request or one of its alternatives.
+#[derive(Debug)]
+pub(crate) struct Choice<'a> {
+    pub query: &'a DeviceQuery,
+    pub request: &'a DeviceRequest,
+    pub claim: usize,
+    pub class: Arc<DeviceClass>,
+    /// How many devices.
+    pub need: i64,
+    pub admin: bool,
+    /// Places that may be taken, as far as that depends on nothing but the place. For requests
+    /// without admin access, devices in use are not among them.
+    pub open: Bits,
+    /// Places that end the attempt when they are reached.
+    pub broken: Bits,
+    /// With `All`: the devices to take, in order.
+    pub all: Option<Vec<usize>>,
+    /// Constraints of the claim that apply, with the column of their values.
+    pub constraints: Vec<(usize, usize)>,
+    /// What it takes of devices that several may share: by place.
+    pub amounts: Vec<(usize, Vec<i128>)>,
+    /// Selectors of the class, then of the request.
+    pub selectors: Vec<ProgramId>,
+    /// How many of them are the class's.
+    pub class_selectors: usize,
+}
+
+impl Choice<'_> {
+    /// `req` or `req/sub`.
+    pub fn name(&self) -> String {
+        if self.request.first_available.is_empty() {
+            return self.request.name.to_string();
+        }
+        format!("{}/{}", self.request.name, self.query.name)
+    }
+
+    /// What upstream calls it in errors: the alternative alone.
+    pub fn short_name(&self) -> &trainyard_model::Text {
+        if self.request.first_available.is_empty() {
+            return &self.request.name;
+        }
+        &self.query.name
+    }
+
+    pub fn amounts_at(&self, place: usize) -> &[i128] {
+        let found = self.amounts.binary_search_by_key(&place, |(at, _)| *at);
+        found.map_or(&[], |index| &self.amounts[index].1)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Problem<'a> {
+    pub node: &'a Node,
+    pub claims: &'a [&'a ResourceClaim],
+    pub features: Features,
+    pub pools: Vec<Pool>,
+    pub places: Vec<Place>,
+    pub keys: Vec<DeviceKey>,
+    pub slots: Vec<Slot>,
+    /// The slots of each claim.
+    pub claim_slots: Vec<Range<usize>>,
+    pub options: Vec<Choice<'a>>,
+    pub constraints: Vec<Constraint>,
+    /// Devices held as a whole.
+    pub held: Bits,
+    /// Devices that several may share.
+    pub multi: Bits,
+    /// Devices of which shares were in use before the call.
+    pub shared: Bits,
+    /// What is left of the capacities of devices in `multi`, by place.
+    pub room: Vec<(usize, Vec<i128>)>,
+    pub counters: Counters,
+}
+
+impl Problem<'_> {
+    pub fn room_at(&self, place: usize) -> &[i128] {
+        let found = self.room.binary_search_by_key(&place, |(at, _)| *at);
+        found.map_or(&[], |index| &self.room[index].1)
+    }
+
+    /// The first pool that is invalid.
+    pub fn invalid_pool(&self) -> Option<&Pool> {
+        let invalid = |pool: &&Pool| matches!(pool.health, Health::Invalid(_));
+        self.pools.iter().find(invalid)
+    }
+}
+
+/// Which selectors say what of the devices of one slice.
+pub(crate) fn outcomes<E: Engine>(
+    inventory: &mut Inventory<E>,
+    program: ProgramId,
+    slice: SliceIndex,
+) -> Arc<[Outcome]> {
+    let Inventory {
+        engine,
+        programs,
+        slices,
+        learned,
+        ..
+    } = inventory;
+    let loaded = slices[slice as usize]
+        .as_ref()
+        .expect("the index names slices that are there");
+    let known = learned.outcomes.entry(loaded.serial).or_default();
+    if let Some((_, outcomes)) = known.iter().find(|(id, _)| *id == program) {
+        return outcomes.clone();
+    }
+    let expression = match programs.get(program) {
+        Ok(expression) => expression,
+        Err(_) => {
+            let outcomes: Arc<[Outcome]> = vec![Outcome::Error; loaded.devices.len()].into();
+            known.push((program, outcomes.clone()));
+            return outcomes;
+        }
+    };
+    // Devices that look alike to the expression are evaluated once. Beyond a few kinds the search
+    // for the like costs more than it saves.
+    const KINDS: usize = 24;
+    let mut buffer: Vec<u64> = Vec::with_capacity(64);
+    let mut kinds: Vec<(usize, usize, Outcome)> = Vec::with_capacity(8);
+    let outcomes: Arc<[Outcome]> = loaded
+        .devices
+        .iter()
+        .map(|device| {
+            let start = buffer.len();
+            let promised = engine.signature(expression, &device.cel, &mut buffer);
+            let key = &buffer[start..];
+            let like = kinds
+                .iter()
+                .find(|(from, to, _)| promised && buffer[*from..*to] == *key);
+            if let Some((_, _, outcome)) = like {
+                let outcome = *outcome;
+                buffer.truncate(start);
+                return outcome;
+            }
+            let outcome = match engine.matches(expression, &device.cel) {
+                Ok(true) => Outcome::Yes,
+                Ok(false) => Outcome::No,
+                Err(_) => Outcome::Error,
+            };
+            if promised && kinds.len() < KINDS {
+                kinds.push((start, buffer.len(), outcome));
+            } else {
+                buffer.truncate(start);
+            }
+            outcome
+        })
+        .collect();
+    known.push((program, outcomes.clone()));
+    outcomes
+}
+
+/// The device at a place, and its slice.
+pub(crate) fn device_at<E: Engine>(
+    inventory: &Inventory<E>,
+    place: Place,
+) -> (&ResourceSlice, &Device) {
+    let slice = &inventory.slice(place.slice).source;
+    (slice, &slice.devices[place.device as usize])
+}
+
+/// Prepares a question.
+pub(crate) fn prepare<'a, E: Engine>(
+    inventory: &mut Inventory<E>,
+    question: &Question<'a>,
+) -> Result<Problem<'a>, Fatal> {
+    inventory.index();
+    let pools = pools::gather(inventory, question)?;
+    let mut places = Vec::new();
+    let mut keys = Vec::new();
+    for (at, pool) in pools.iter().enumerate() {
+        if pool.health != Health::Usable {
+            continue;
+        }
+        for slice in &pool.slices {
+            let loaded = inventory.slice(*slice);
+            for (index, device) in loaded.devices.iter().enumerate() {
+                places.push(Place {
+                    slice: *slice,
+                    device: index as u32,
+                    pool: at as u32,
+                });
+                keys.push((loaded.driver, loaded.pool, device.name));
+            }
+        }
+    }
+    let mut problem = Problem {
+        node: question.node,
+        claims: question.claims,
+        features: question.features,
+        held: Bits::new(places.len()),
+        multi: Bits::new(places.len()),
+        shared: Bits::new(places.len()),
+        room: Vec::new(),
+        counters: Counters::default(),
+        pools,
+        places,
+        keys,
+        slots: Vec::new(),
+        claim_slots: Vec::new(),
+        options: Vec::new(),
+        constraints: Vec::new(),
+    };
+    describe_places(inventory, &mut problem);
+    if question.features.has(Feature::PartitionableDevices) {
+        problem.counters = Counters::of(inventory, &problem);
+    }
+    for (index, claim) in question.claims.iter().enumerate() {
+        add_claim(inventory, question, &mut problem, index, claim)?;
+    }
+    Ok(problem)
+}
+
+/// Who is in use, who may be shared.
+fn describe_places<E: Engine>(inventory: &Inventory<E>, problem: &mut Problem<'_>) {
+    let sharing = problem.features.has(Feature::ConsumableCapacity);
+    if !sharing && inventory.allocated.is_empty() {
+        return;
+    }
+    for (at, place) in problem.places.iter().enumerate() {
+        let used = inventory.allocated.get(problem.keys[at]);
+        if let Some(used) = used {
+            if !used.exclusive.is_empty() {
+                problem.held.insert(at);
+            }
+            if used.shared() {
+                problem.shared.insert(at);
+            }
+        }
+        let (_, device) = device_at(inventory, *place);
+        if !sharing || device.allow_multiple_allocations != Some(true) {
+            continue;
+        }
+        problem.multi.insert(at);
+        let taken = used.and_then(|used| used.capacity.as_ref());
+        let room = device.capacity.iter().map(|(name, capacity)| {
+            let taken = taken.and_then(|taken| taken.get(name));
+            let left = taken.map_or(capacity.value, |taken| capacity.value.sub(*taken));
+            left.nanos()
+        });
+        problem.room.push((at, room.collect()));
+    }
+}
+
+fn add_claim<'a, E: Engine>(
+    inventory: &mut Inventory<E>,
+    question: &Question<'a>,
+    problem: &mut Problem<'a>,
+    index: usize,
+    claim: &'a ResourceClaim,
+) -> Result<(), Fatal> {
+    let first_slot = problem.slots.len();
+    let mut at_least = 0i64;
+    for (at, request) in claim.requests.iter().enumerate() {
+        check_features(question.features, claim, request)?;
+        let first = problem.options.len();
+        let listed = !request.first_available.is_empty();
+        let queries = if listed {
+            request.first_available.as_slice()
+        } else {
+            request.exactly.as_slice()
+        };
+        if queries.is_empty() {
+            return Err(Fatal::EmptyRequest {
+                claim: claim_name(claim),
+                request: request.name.clone(),
+            });
+        }
+        for query in queries {
+            let option = crate::options::check(inventory, problem, index, claim, request, query)?;
+            problem.options.push(option);
+        }
+        let options = first..problem.options.len();
+        let needs = problem.options[options.clone()]
+            .iter()
+            .map(|option| option.need);
+        let need = needs.min().expect("a request has an option");
+        if need > RESULTS - at_least {
+            return Err(Fatal::TooManyDevices {
+                claim: claim_name(claim),
+                request: request.name.clone(),
+                devices: need,
+                before: at_least,
+            });
+        }
+        at_least += need;
+        problem.slots.push(Slot {
+            claim: index,
+            request: at,
+            options,
+            listed,
+        });
+    }
+    problem.claim_slots.push(first_slot..problem.slots.len());
+    for (at, constraint) in claim.constraints.iter().enumerate() {
+        if constraint.match_attribute.is_none() && constraint.distinct_attribute.is_none() {
+            return Err(Fatal::EmptyConstraint {
+                claim: claim_name(claim),
+                index: at,
+            });
+        }
+        Constraint::add(inventory, problem, index, at, constraint);
+    }
+    Ok(())
+}
+
+fn check_features(
+    features: Features,
+    claim: &ResourceClaim,
+    request: &DeviceRequest,
+) -> Result<(), Fatal> {
+    let listed = !request.first_available.is_empty();
+    if listed && !features.has(Feature::PrioritizedList) {
+        return Err(Fatal::PrioritizedListOff {
+            claim: claim_name(claim),
+            request: request.name.clone(),
+        });
+    }
+    if features.has(Feature::ConsumableCapacity) {
+        return Ok(());
+    }
+    let off = |name: &trainyard_model::Text| Fatal::CapacityOff {
+        claim: claim_name(claim),
+        request: name.clone(),
+    };
+    if request
+        .exactly
+        .as_ref()
+        .is_some_and(|query| query.capacity.is_some())
+    {
+        return Err(off(&request.name));
+    }
+    match request
+        .first_available
+        .iter()
+        .find(|query| query.capacity.is_some())
+    {
+        Some(query) => Err(off(&query.name)),
+        None => Ok(()),
+    }
+}
+
+/// Whether all matching devices are asked for.
+pub(crate) fn wants_all(query: &DeviceQuery) -> bool {
+    query.mode == AllocationMode::All
+}
