@@ -10,8 +10,26 @@ use crate::inventory::Inventory;
 use crate::options;
 use crate::pools::Health;
 use crate::problem::{Problem, device_at, prepare};
+use crate::prune::Pruner;
 use crate::search::{self, End, Order, Plain, Stop};
 use crate::verdict::{Answer, Fatal, NodeError, Question, Verdict, claim_name, device_name};
+
+/// Steps that are taken plainly before the question is thought over: most need fewer.
+const PLAIN: u64 = 48;
+
+/// Finds upstream's end of the search.
+pub(crate) fn solve(problem: &Problem<'_>, budget: u64) -> (End, u64) {
+    let (end, steps) = search::run(problem, &mut Plain, Order::Combinations, budget.min(PLAIN));
+    if end != End::OutOfSteps || budget <= PLAIN {
+        return (end, steps);
+    }
+    let budget = budget - steps;
+    let (end, more) = match Pruner::new(problem) {
+        Some(mut pruner) => search::run(problem, &mut pruner, Order::Combinations, budget),
+        None => search::run(problem, &mut Plain, Order::Combinations, budget),
+    };
+    (end, steps + more)
+}
 
 impl<E: Engine> Inventory<E> {
     /// Finds the devices that upstream would give the claims, or why it would not.
@@ -25,7 +43,27 @@ impl<E: Engine> Inventory<E> {
                 };
             }
         };
-        let (end, steps) = search::run(&problem, &mut Plain, Order::Combinations, question.budget);
+        let (end, steps) = solve(&problem, question.budget);
+        Answer {
+            verdict: self.verdict(&problem, end),
+            steps,
+        }
+    }
+
+    /// As [`Inventory::allocate`], by trying everything: slow where upstream is, and the judge of
+    /// the quicker search.
+    pub fn allocate_plainly(&mut self, question: &Question<'_>) -> Answer {
+        let problem = match prepare(self, question) {
+            Ok(problem) => problem,
+            Err(fatal) => {
+                return Answer {
+                    verdict: Verdict::Fatal(fatal),
+                    steps: 0,
+                };
+            }
+        };
+        let order = Order::Combinations;
+        let (end, steps) = search::run(&problem, &mut Plain, order, question.budget);
         Answer {
             verdict: self.verdict(&problem, end),
             steps,

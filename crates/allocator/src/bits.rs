@@ -50,7 +50,36 @@ impl Bits {
         })
     }
 
-    pub fn words(&self) -> &[u64] {
-        &self.0
+    /// Removes all members below `start`.
+    pub fn drop_below(&mut self, start: usize) {
+        for (index, word) in self.0.iter_mut().enumerate() {
+            let first = index * 64;
+            if first + 64 <= start {
+                *word = 0;
+            } else if first < start {
+                *word &= u64::MAX << (start - first);
+            }
+        }
+    }
+
+    /// Keeps what is in `other`, too.
+    pub fn keep(&mut self, other: &Bits) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= b);
+    }
+
+    /// Removes what is in `other`.
+    pub fn drop(&mut self, other: &Bits) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= !b);
+    }
+
+    /// Adds what is in `other`.
+    pub fn add(&mut self, other: &Bits) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
+    }
+
+    /// How many members `other` has, too.
+    pub fn common(&self, other: &Bits) -> usize {
+        let both = self.0.iter().zip(&other.0);
+        both.map(|(a, b)| (a & b).count_ones() as usize).sum()
     }
 }

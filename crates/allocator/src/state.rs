@@ -2,6 +2,7 @@
 //!
 //! Source: `allocateDevice` and `rollbackDevice` of upstream's allocator.
 
+use crate::bits::Bits;
 use crate::constraints::{FAILS, Kind, MISSING};
 use crate::counters::Common;
 use crate::problem::Problem;
@@ -34,6 +35,8 @@ pub(crate) struct State<'p, 'a> {
     pub claim_start: usize,
     /// How often each device is marked as taken. More than once only with admin access.
     pub marks: Vec<u8>,
+    /// Devices that are marked.
+    pub marked: Bits,
     /// What is left of each counter.
     pub left: Vec<i128>,
     /// What devices on each counter set have in common.
@@ -58,6 +61,7 @@ impl<'p, 'a> State<'p, 'a> {
             picks: Vec::with_capacity(32),
             claim_start: 0,
             marks: vec![0; places],
+            marked: Bits::new(places),
             left: problem.counters.available.clone(),
             common: problem.counters.common.clone(),
             saved: Vec::new(),
@@ -152,6 +156,7 @@ impl<'p, 'a> State<'p, 'a> {
             self.shares[place] += 1;
         } else {
             self.marks[place] += 1;
+            self.marked.insert(place);
         }
         self.picks.push(Pick { option, place });
         Take::Taken
@@ -169,6 +174,9 @@ impl<'p, 'a> State<'p, 'a> {
             self.shares[pick.place] -= 1;
         } else {
             self.marks[pick.place] -= 1;
+            if self.marks[pick.place] == 0 {
+                self.marked.remove(pick.place);
+            }
         }
         for (constraint, _) in &choice.constraints {
             let values = &mut self.values[*constraint];

@@ -1,0 +1,54 @@
+//! The quick search finds what trying everything finds: the same devices, the same errors.
+
+mod support;
+
+use support::scenario;
+use trainyard_allocator::Verdict;
+
+fn check(seed: u64, devices: u64) -> &'static str {
+    let scenario = scenario(seed, devices);
+    let mut inventory = scenario.inventory();
+    let plain = scenario.ask(300_000, |question| inventory.allocate_plainly(question));
+    let quick = scenario.ask(2_000_000, |question| inventory.allocate(question));
+    assert!(
+        !matches!(quick.verdict, Verdict::GaveUp),
+        "seed {seed} ({devices}): gave up; plainly {} steps",
+        plain.steps
+    );
+    if matches!(plain.verdict, Verdict::GaveUp) {
+        return "gave up";
+    }
+    assert_eq!(
+        format!("{:?}", quick.verdict),
+        format!("{:?}", plain.verdict),
+        "seed {seed} ({devices}); plainly {} steps, quickly {}",
+        plain.steps,
+        quick.steps
+    );
+    match plain.verdict {
+        Verdict::Fits(_) => "fits",
+        Verdict::Refused if plain.steps > 200 => "refused after a search",
+        Verdict::Refused => "refused",
+        Verdict::NodeError(_) => "node error",
+        Verdict::Fatal(_) => "fatal",
+        Verdict::GaveUp => "gave up",
+    }
+}
+
+#[test]
+fn small_questions() {
+    let mut seen = std::collections::BTreeMap::new();
+    let seeds = std::env::var("SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok());
+    for seed in 0..seeds.unwrap_or(4000) {
+        *seen.entry(check(seed, 3 + seed % 9)).or_insert(0) += 1;
+    }
+    println!("{seen:?}");
+    for outcome in ["fits", "refused", "refused after a search", "fatal"] {
+        assert!(
+            seen.contains_key(outcome),
+            "{outcome} never happened: {seen:?}"
+        );
+    }
+}
