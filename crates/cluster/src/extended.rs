@@ -17,11 +17,12 @@ use crate::resources::{container_counts, is_sidecar};
 /// The prefix of the resource name that every DeviceClass has without asking.
 pub const IMPLICIT_PREFIX: &str = "deviceclass.resource.kubernetes.io/";
 
+/// The name of the claim as long as nobody has written it down.
+pub const IN_MEMORY: &str = "<extended-resources>";
+
 /// What a pod's containers ask for by resource name, with the classes that stand for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Extended {
-    namespace: Text,
-    pod: Text,
     /// Class by resource name.
     classes: BTreeMap<Text, Text>,
     /// Init containers first.
@@ -39,8 +40,6 @@ struct Ask {
 impl Extended {
     /// `None`: the pod asks for nothing that a class stands for.
     pub fn of(
-        namespace: &Text,
-        pod: &Text,
         spec: &PodSpec,
         class_of: impl Fn(&str) -> Option<Text>,
     ) -> Option<Extended> {
@@ -55,8 +54,6 @@ impl Extended {
             .filter_map(|(name, _)| Some((name.clone(), class_of(name)?)))
             .collect();
         (!classes.is_empty()).then(|| Extended {
-            namespace: namespace.clone(),
-            pod: pod.clone(),
             classes,
             containers,
         })
@@ -76,8 +73,7 @@ impl Extended {
         requests.sort_by(|a, b| a.name.cmp(&b.name));
         (!requests.is_empty()).then(|| {
             Arc::new(ResourceClaim {
-                namespace: self.namespace.clone(),
-                name: format!("{}-extended-resources", self.pod).into(),
+                name: IN_MEMORY.into(),
                 requests,
                 ..ResourceClaim::default()
             })

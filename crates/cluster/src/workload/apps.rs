@@ -29,7 +29,7 @@ impl Factory<'_> {
         self.replicas(at, alive, missing);
         let mut mould = Mould::of(meta, &spec.template, at, "spec.template.spec");
         let base = name(meta);
-        mould.labels.insert(TEMPLATE_HASH.into(), base.clone());
+        mould.label(TEMPLATE_HASH, &base);
         mould.controller = Some(Arc::new(Selector::of(Some(&spec.selector))));
         self.make_numbered(&mould, &base, missing);
     }

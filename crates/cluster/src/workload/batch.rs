@@ -98,9 +98,11 @@ impl Factory<'_> {
         }
         let mut mould = Mould::of(run.meta, &spec.template, run.at, run.path);
         for key in ["batch.kubernetes.io/job-name", "job-name"] {
-            mould.labels.insert(key.into(), run.name.into());
+            mould.label(key, run.name);
         }
-        mould.labels.extend(run.labels.clone());
+        for (key, value) in &run.labels {
+            mould.label(key, value);
+        }
         let alive = run.alive.len() as i64;
         let parallelism = i64::from(spec.parallelism.unwrap_or(1));
         // Without completions, any pod that succeeds ends a job of several; one pod is the default.

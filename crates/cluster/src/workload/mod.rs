@@ -85,7 +85,7 @@ pub struct Factory<'a> {
 #[derive(Debug, Clone)]
 struct Mould {
     namespace: Text,
-    labels: Labels,
+    labels: Arc<Labels>,
     spec: Arc<PodSpec>,
     controller: Option<Arc<Selector>>,
     source: usize,
@@ -166,14 +166,15 @@ impl<'a> Factory<'a> {
         let names = self.names.entry(mould.namespace.clone()).or_default();
         names.insert(name.clone());
         let mut labels = mould.labels.clone();
-        for (key, value) in own {
-            labels.insert((*key).into(), (*value).into());
+        if !own.is_empty() {
+            let own = own.iter().map(|(key, value)| ((*key).into(), (*value).into()));
+            Arc::make_mut(&mut labels).extend(own);
         }
         self.pods.push(Pod {
             namespace: mould.namespace.clone(),
             name,
             uid: Text::default(),
-            labels: Arc::new(labels),
+            labels,
             spec: mould.spec.clone(),
             controller: mould.controller.clone(),
             made_for: None,
@@ -211,10 +212,14 @@ impl<'a> Factory<'a> {
 }
 
 impl Mould {
+    fn label(&mut self, key: &str, value: &str) {
+        Arc::make_mut(&mut self.labels).insert(key.into(), value.into());
+    }
+
     fn of(meta: &ObjectMeta, template: &PodTemplateSpec, at: usize, path: &str) -> Mould {
         Mould {
             namespace: namespace(meta),
-            labels: template.metadata.as_ref().map(labels).unwrap_or_default(),
+            labels: Arc::new(template.metadata.as_ref().map(labels).unwrap_or_default()),
             spec: Arc::new(template.spec.clone().unwrap_or_default()),
             controller: None,
             source: at,
