@@ -1,0 +1,178 @@
+//! A device as expressions see it: names split into domain and id, versions parsed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use trainyard_model::Text;
+use trainyard_model::device::{Attribute, Device};
+use trainyard_model::version::Version;
+
+use crate::value::{Key, Map, Value};
+
+/// A device, converted once.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    pub(crate) driver: Arc<str>,
+    pub(crate) multiple: bool,
+    pub(crate) attributes: Arc<Map>,
+    pub(crate) capacity: Arc<Map>,
+    /// Why no expression can be evaluated on it: an attribute that does not convert.
+    pub(crate) broken: Option<Text>,
+}
+
+impl Subject {
+    /// Converts a device of `driver`.
+    pub fn new(driver: &str, device: &Device) -> Self {
+        let driver: Arc<str> = driver.into();
+        let mut broken = None;
+        let mut attributes: BTreeMap<Key, Value> = BTreeMap::new();
+        for (name, attribute) in &device.attributes {
+            match convert(attribute) {
+                Ok(value) => insert(&mut attributes, name, &driver, value),
+                Err(error) => {
+                    broken.get_or_insert_with(|| format!("attribute {name}: {error}").into());
+                }
+            }
+        }
+        let mut capacity = BTreeMap::new();
+        for (name, value) in &device.capacity {
+            insert(&mut capacity, name, &driver, Value::Quantity(value.value));
+        }
+        let lenient = |entries| {
+            Arc::new(Map {
+                entries,
+                lenient: true,
+            })
+        };
+        Subject {
+            multiple: device.allow_multiple_allocations.unwrap_or_default(),
+            attributes: lenient(attributes),
+            capacity: lenient(capacity),
+            driver,
+            broken,
+        }
+    }
+
+    pub(crate) fn attribute(&self, domain: &Arc<str>, id: &Arc<str>) -> Option<&Value> {
+        inner(&self.attributes, domain)?.get(&Key::String(id.clone()))
+    }
+}
+
+/// The entries of one domain.
+pub(crate) fn inner<'a>(map: &'a Map, domain: &Arc<str>) -> Option<&'a BTreeMap<Key, Value>> {
+    match map.entries.get(&Key::String(domain.clone())) {
+        Some(Value::Map(inner)) => Some(&inner.entries),
+        _ => None,
+    }
+}
+
+/// An unqualified name belongs to the driver's domain. Where both forms are there, upstream lets
+/// chance decide; here the qualified one wins.
+fn insert(map: &mut BTreeMap<Key, Value>, name: &str, driver: &Arc<str>, value: Value) {
+    let (domain, id): (Arc<str>, Arc<str>) = match name.split_once('/') {
+        Some((domain, id)) => (domain.into(), id.into()),
+        None => (driver.clone(), name.into()),
+    };
+    let entry = map
+        .entry(Key::String(domain))
+        .or_insert_with(|| Value::Map(Arc::default()));
+    if let Value::Map(inner) = entry {
+        let inner = Arc::make_mut(inner);
+        if name.contains('/') {
+            inner.entries.insert(Key::String(id), value);
+        } else {
+            inner.entries.entry(Key::String(id)).or_insert(value);
+        }
+    }
+}
+
+fn version(text: &str) -> Result<Value, String> {
+    match text.parse::<Version>() {
+        Ok(version) => Ok(Value::Semver(Arc::new(version))),
+        Err(error) => Err(format!("parse semantic version: {error}")),
+    }
+}
+
+fn convert(attribute: &Attribute) -> Result<Value, String> {
+    Ok(match attribute {
+        Attribute::Int(value) => Value::Int(*value),
+        Attribute::Bool(value) => Value::Bool(*value),
+        Attribute::String(value) => Value::String(value.clone()),
+        Attribute::Version(value) => version(value)?,
+        Attribute::Ints(values) => values
+            .iter()
+            .copied()
+            .map(Value::Int)
+            .collect::<Vec<_>>()
+            .into(),
+        Attribute::Bools(values) => values
+            .iter()
+            .copied()
+            .map(Value::Bool)
+            .collect::<Vec<_>>()
+            .into(),
+        Attribute::Strings(values) => values
+            .iter()
+            .cloned()
+            .map(Value::String)
+            .collect::<Vec<_>>()
+            .into(),
+        Attribute::Versions(values) => values
+            .iter()
+            .map(|v| version(v))
+            .collect::<Result<Vec<_>, _>>()?
+            .into(),
+        Attribute::Unknown => return Err("unsupported attribute value".to_owned()),
+    })
+}
+
+/// The attribute that a value of a derived expression makes (KEP-6080).
+pub(crate) fn to_attribute(value: &Value) -> Result<Attribute, String> {
+    let wrong = |found: &Value| format!("unsupported attribute type: {}", found.type_name());
+    Ok(match value {
+        Value::Bool(value) => Attribute::Bool(*value),
+        Value::Int(value) => Attribute::Int(*value),
+        Value::String(value) => Attribute::String(value.clone()),
+        Value::Semver(value) => Attribute::Version(value.to_string().into()),
+        Value::List(items) => {
+            let all = |kind: fn(&Value) -> bool| items.iter().all(kind);
+            let mixed = || "list elements differ in type".to_owned();
+            match items.first() {
+                None => Attribute::Strings(Vec::new()),
+                Some(Value::Bool(_)) if all(|v| matches!(v, Value::Bool(_))) => {
+                    Attribute::Bools(items.iter().map(|v| *v == Value::Bool(true)).collect())
+                }
+                Some(Value::Int(_)) => Attribute::Ints(
+                    items
+                        .iter()
+                        .map(|v| match v {
+                            Value::Int(value) => Ok(*value),
+                            _ => Err(mixed()),
+                        })
+                        .collect::<Result<_, _>>()?,
+                ),
+                Some(Value::String(_)) => Attribute::Strings(
+                    items
+                        .iter()
+                        .map(|v| match v {
+                            Value::String(value) => Ok(value.clone()),
+                            _ => Err(mixed()),
+                        })
+                        .collect::<Result<_, _>>()?,
+                ),
+                Some(Value::Semver(_)) => Attribute::Versions(
+                    items
+                        .iter()
+                        .map(|v| match v {
+                            Value::Semver(value) => Ok(value.to_string().into()),
+                            _ => Err(mixed()),
+                        })
+                        .collect::<Result<_, _>>()?,
+                ),
+                Some(Value::Bool(_)) => return Err(mixed()),
+                Some(other) => return Err(wrong(other)),
+            }
+        }
+        other => return Err(wrong(other)),
+    })
+}

@@ -1,0 +1,335 @@
+//! The port's implementation: stored expressions for the allocator, new ones for validation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use trainyard_model::Text;
+use trainyard_model::device::{Attribute, Device};
+use trainyard_model::features::{Feature, Features};
+use trainyard_model::selector::{self, CheckError, CompileError, EvalError, ExpressionCheck};
+
+use crate::check::{Environment, check, simplify};
+use crate::declarations::functions;
+use crate::device::{Subject, inner, to_attribute};
+use crate::eval::evaluate;
+use crate::parse::parse;
+use crate::syntax::{Expr, Fold, Kind};
+use crate::types::Type;
+use crate::value::{Key, Map, Value};
+
+/// A compiled expression.
+#[derive(Debug, Clone)]
+pub struct Expression(Arc<Compiled>);
+
+#[derive(Debug)]
+struct Compiled {
+    tree: Expr,
+    reads: Reads,
+}
+
+/// What an expression can see of a device.
+#[derive(Debug, Default)]
+struct Reads {
+    driver: bool,
+    multiple: bool,
+    all_attributes: bool,
+    all_capacity: bool,
+    attributes: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// A device as the engine keeps it: converted, with its parts numbered so that equal ones are
+/// recognised without comparing them.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    subject: Subject,
+    driver: u64,
+    attributes: u64,
+    capacity: u64,
+    values: BTreeMap<(Arc<str>, Arc<str>), u64>,
+}
+
+/// Evaluates stored expressions.
+#[derive(Debug)]
+pub struct Engine {
+    environment: Environment,
+    compiled: BTreeMap<(Text, bool), Result<Expression, CompileError>>,
+    texts: BTreeMap<String, u64>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Engine {
+    /// The environment for stored expressions: the newest declarations, whatever the gates.
+    pub fn new() -> Self {
+        Engine {
+            environment: Environment {
+                functions: functions(true),
+                multiple_allocations: true,
+                mixed_literals: false,
+            },
+            compiled: BTreeMap::new(),
+            texts: BTreeMap::new(),
+        }
+    }
+
+    fn compile_as(&mut self, source: &str, derived: bool) -> Result<Expression, CompileError> {
+        let key = (Text::from(source), derived);
+        if let Some(known) = self.compiled.get(&key) {
+            return known.clone();
+        }
+        let result = compile(source, &self.environment, derived, true).map(|mut tree| {
+            let mut reads = Reads::default();
+            simplify(&mut tree);
+            reads.visit(&tree);
+            Expression(Arc::new(Compiled { tree, reads }))
+        });
+        self.compiled.insert(key, result.clone());
+        result
+    }
+
+    fn number(&mut self, text: String) -> u64 {
+        let next = self.texts.len() as u64 + 1;
+        *self.texts.entry(text).or_insert(next)
+    }
+}
+
+/// Parses and checks, the type of the result included.
+fn compile(
+    source: &str,
+    environment: &Environment,
+    derived: bool,
+    lists: bool,
+) -> Result<Expr, CompileError> {
+    let error = |message: String, at: usize| CompileError {
+        message: message.into(),
+        span: Some((at, (at + 1).min(source.len().max(at)))),
+    };
+    let mut tree =
+        parse(source).map_err(|e| error(format!("compilation failed: {}", e.message), e.at))?;
+    let found = check(&mut tree, environment)
+        .map_err(|e| error(format!("compilation failed: {}", e.message), e.at))?;
+    let scalar = |t: &Type| {
+        matches!(t, Type::Bool | Type::Int | Type::String | Type::Dyn)
+            || *t == Type::Opaque("kubernetes.Semver")
+    };
+    let good = match &found {
+        t if derived => scalar(t) || matches!(t, Type::List(item) if lists && scalar(item)),
+        t => matches!(t, Type::Bool | Type::Dyn),
+    };
+    if good {
+        return Ok(tree);
+    }
+    let message = if derived {
+        format!(
+            "must evaluate to a primitive scalar (string, integer, boolean, semver) or a list of these scalars, not {found}"
+        )
+    } else {
+        format!("must evaluate to bool or the unknown type, not {found}")
+    };
+    Err(error(message, 0))
+}
+
+impl Reads {
+    fn visit(&mut self, expr: &Expr) {
+        match &expr.kind {
+            Kind::Attribute { domain, id } => {
+                let read = (domain.clone(), id.clone());
+                if !self.attributes.contains(&read) {
+                    self.attributes.push(read);
+                }
+            }
+            Kind::Select { operand, field, .. } | Kind::Has { operand, field } => {
+                if !matches!(&operand.kind, Kind::Identifier(name) if &**name == "device") {
+                    return self.visit(operand);
+                }
+                match &**field {
+                    "driver" => self.driver = true,
+                    "attributes" => self.all_attributes = true,
+                    "capacity" => self.all_capacity = true,
+                    _ => self.multiple = true,
+                }
+            }
+            // `device` as a whole, handed on to something.
+            Kind::Identifier(name) if &**name == "device" => {
+                self.driver = true;
+                self.multiple = true;
+                self.all_attributes = true;
+                self.all_capacity = true;
+            }
+            Kind::Constant(_) | Kind::Identifier(_) => {}
+            Kind::Call { arguments, .. } => arguments.iter().for_each(|a| self.visit(a)),
+            Kind::List(items) => items.iter().for_each(|item| self.visit(&item.value)),
+            Kind::Map(entries) => entries.iter().for_each(|entry| {
+                self.visit(&entry.key);
+                self.visit(&entry.value);
+            }),
+            Kind::Fold(fold) => {
+                let Fold {
+                    range,
+                    filter,
+                    body,
+                    ..
+                } = &**fold;
+                self.visit(range);
+                filter.iter().chain(body).for_each(|part| self.visit(part));
+            }
+            Kind::Bind { value, body, .. } => {
+                self.visit(value);
+                self.visit(body);
+            }
+            Kind::OptionalMap { operand, body, .. } => {
+                self.visit(operand);
+                self.visit(body);
+            }
+        }
+    }
+}
+
+impl selector::Engine for Engine {
+    type Expression = Expression;
+    type Device = Prepared;
+
+    fn convert(&mut self, driver: &str, device: &Device) -> Prepared {
+        let subject = Subject::new(driver, device);
+        let mut values = BTreeMap::new();
+        for (domain, entries) in domains(&subject.attributes) {
+            for (id, value) in entries {
+                let number = self.number(format!("{value:?}"));
+                values.insert((domain.clone(), id), number);
+            }
+        }
+        let attributes = self.number(format!("{:?}", subject.attributes));
+        let capacity = self.number(format!("{:?}", subject.capacity));
+        let driver = self.number(driver.to_owned());
+        Prepared {
+            subject,
+            driver,
+            attributes,
+            capacity,
+            values,
+        }
+    }
+
+    fn compile(&mut self, source: &str) -> Result<Expression, CompileError> {
+        self.compile_as(source, false)
+    }
+
+    fn compile_derived(&mut self, source: &str) -> Result<Expression, CompileError> {
+        self.compile_as(source, true)
+    }
+
+    fn signature(&self, expression: &Expression, device: &Prepared, key: &mut Vec<u64>) -> bool {
+        let reads = &expression.0.reads;
+        // The text of what is wrong names the attribute: two broken devices need not be alike.
+        if device.subject.broken.is_some() {
+            return false;
+        }
+        if reads.driver {
+            key.push(device.driver);
+        }
+        if reads.multiple {
+            key.push(u64::from(device.subject.multiple));
+        }
+        if reads.all_attributes {
+            key.push(device.attributes);
+        } else {
+            for read in &reads.attributes {
+                key.push(device.values.get(read).copied().unwrap_or_default());
+            }
+        }
+        if reads.all_capacity {
+            key.push(device.capacity);
+        }
+        true
+    }
+
+    fn matches(&self, expression: &Expression, device: &Prepared) -> Result<bool, EvalError> {
+        match result(expression, device)? {
+            Value::Bool(value) => Ok(value),
+            other => Err(EvalError {
+                message: format!(
+                    "CEL result of type {} could not be converted to bool",
+                    other.type_name()
+                )
+                .into(),
+            }),
+        }
+    }
+
+    fn derive(&self, expression: &Expression, device: &Prepared) -> Result<Attribute, EvalError> {
+        let value = result(expression, device)?;
+        to_attribute(&value).map_err(|message| EvalError {
+            message: message.into(),
+        })
+    }
+}
+
+fn domains(map: &Map) -> Vec<(Arc<str>, Vec<(Arc<str>, Value)>)> {
+    map.entries
+        .keys()
+        .filter_map(|key| match key {
+            Key::String(domain) => {
+                let entries = inner(map, domain)?
+                    .iter()
+                    .filter_map(|(id, value)| match id {
+                        Key::String(id) => Some((id.clone(), value.clone())),
+                        _ => None,
+                    })
+                    .collect();
+                Some((domain.clone(), entries))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn result(expression: &Expression, device: &Prepared) -> Result<Value, EvalError> {
+    if let Some(message) = &device.subject.broken {
+        return Err(EvalError {
+            message: message.clone(),
+        });
+    }
+    evaluate(&expression.0.tree, &device.subject).map_err(|error| EvalError { message: error.0 })
+}
+
+/// Checks expressions that are being written, as the API server does.
+#[derive(Debug)]
+pub struct Checker {
+    environment: Environment,
+    lists: bool,
+}
+
+impl Checker {
+    /// The environment for new expressions under these gates.
+    pub fn new(features: Features) -> Self {
+        let lists = features.has(Feature::ListTypeAttributes);
+        Checker {
+            environment: Environment {
+                functions: functions(lists),
+                multiple_allocations: features.has(Feature::ConsumableCapacity),
+                mixed_literals: false,
+            },
+            lists,
+        }
+    }
+
+    fn check(&self, expression: &str, derived: bool) -> Result<(), CheckError> {
+        compile(expression, &self.environment, derived, self.lists)
+            .map(|_| ())
+            .map_err(|error| CheckError::Invalid(error.message))
+    }
+}
+
+impl ExpressionCheck for Checker {
+    fn check_selector(&self, expression: &str) -> Result<(), CheckError> {
+        self.check(expression, false)
+    }
+
+    fn check_derived(&self, expression: &str) -> Result<u64, CheckError> {
+        self.check(expression, true).map(|()| 0)
+    }
+}

@@ -1,0 +1,159 @@
+//! Lists and sets.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::eval::Error;
+use crate::value::Value;
+
+use super::Evaluated;
+
+fn contains(items: &[Value], wanted: &Value) -> bool {
+    items.iter().any(|item| item.equals(wanted))
+}
+
+fn compare(a: &Value, b: &Value) -> Result<Ordering, Error> {
+    a.compare(b).ok_or_else(Error::no_overload)
+}
+
+pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
+    use Value::{Int, List};
+    let optional = |value: Option<&Value>| Ok(Value::Optional(value.cloned().map(Arc::new)));
+    Some(match (function, arguments) {
+        ("_+_", [List(a), List(b)]) => {
+            Ok(a.iter().chain(b.iter()).cloned().collect::<Vec<_>>().into())
+        }
+        ("sets.contains", [List(a), List(b)]) => Ok(Value::Bool(b.iter().all(|v| contains(a, v)))),
+        ("sets.equivalent", [List(a), List(b)]) => Ok(Value::Bool(
+            a.iter().all(|v| contains(b, v)) && b.iter().all(|v| contains(a, v)),
+        )),
+        ("sets.intersects", [List(a), List(b)]) => {
+            Ok(Value::Bool(a.iter().any(|v| contains(b, v))))
+        }
+        ("isSorted", [List(items)]) => items
+            .windows(2)
+            .map(|pair| compare(&pair[0], &pair[1]).map(Ordering::is_le))
+            .try_fold(true, |all, next| next.map(|next| all && next))
+            .map(Value::Bool),
+        ("sum", [List(items)]) => sum(items),
+        ("min", [List(items)]) => extreme(items, Ordering::Less),
+        ("max", [List(items)]) => extreme(items, Ordering::Greater),
+        ("indexOf", [List(items), wanted]) => Ok(Int(items
+            .iter()
+            .position(|item| item.equals(wanted))
+            .map_or(-1, |at| at as i64))),
+        ("lastIndexOf", [List(items), wanted]) => Ok(Int(items
+            .iter()
+            .rposition(|item| item.equals(wanted))
+            .map_or(-1, |at| at as i64))),
+        ("slice", [List(items), Int(start), Int(end)]) => slice(items, *start, *end),
+        ("flatten", [List(items)]) => Ok(flatten(items, 1).into()),
+        ("flatten", [List(items), Int(depth)]) => match usize::try_from(*depth) {
+            Ok(depth) => Ok(flatten(items, depth).into()),
+            Err(_) => Err(Error::new("level must be non-negative")),
+        },
+        ("distinct", [List(items)]) => {
+            let mut kept: Vec<Value> = Vec::new();
+            for item in items.iter() {
+                if !contains(&kept, item) {
+                    kept.push(item.clone());
+                }
+            }
+            Ok(kept.into())
+        }
+        ("reverse", [List(items)]) => Ok(items.iter().rev().cloned().collect::<Vec<_>>().into()),
+        ("sort", [List(items)]) => sort_by(items, items),
+        ("first", [List(items)]) => optional(items.first()),
+        ("last", [List(items)]) => optional(items.last()),
+        ("lists.range", [Int(count)]) => {
+            if *count > 1_000_000 {
+                Err(Error::new(
+                    "operation cancelled: actual cost limit exceeded",
+                ))
+            } else {
+                Ok((0..*count).map(Int).collect::<Vec<_>>().into())
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// The items in the order of their keys, which are all of one type.
+pub(crate) fn sort_by(items: &[Value], keys: &[Value]) -> Evaluated {
+    if keys.len() == 1 && keys[0].compare(&keys[0]).is_none() {
+        return Err(Error::new("list elements must be comparable"));
+    }
+    for pair in keys.windows(2) {
+        if pair[0].type_name() != pair[1].type_name() || pair[0].compare(&pair[1]).is_none() {
+            return Err(Error::new("list elements must have the same type"));
+        }
+    }
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by(|a, b| keys[*a].compare(&keys[*b]).unwrap_or(Ordering::Equal));
+    Ok(order
+        .into_iter()
+        .map(|at| items[at].clone())
+        .collect::<Vec<_>>()
+        .into())
+}
+
+fn sum(items: &[Value]) -> Evaluated {
+    let Some((first, rest)) = items.split_first() else {
+        return Ok(Value::Int(0));
+    };
+    rest.iter().try_fold(first.clone(), |sum, next| {
+        super::call("_+_", &[sum, next.clone()])
+    })
+}
+
+fn extreme(items: &[Value], wanted: Ordering) -> Evaluated {
+    let Some((first, rest)) = items.split_first() else {
+        let name = if wanted == Ordering::Less {
+            "min"
+        } else {
+            "max"
+        };
+        return Err(Error::new(format!("{name} called on empty list")));
+    };
+    rest.iter().try_fold(first.clone(), |best, next| {
+        Ok(if compare(next, &best)? == wanted {
+            next.clone()
+        } else {
+            best
+        })
+    })
+}
+
+fn slice(items: &[Value], start: i64, end: i64) -> Evaluated {
+    if start < 0 || end < 0 {
+        return Err(Error::new(format!(
+            "cannot slice({start}, {end}), negative indexes not supported"
+        )));
+    }
+    if start > end {
+        return Err(Error::new(format!(
+            "cannot slice({start}, {end}), start index must be less than or equal to end index"
+        )));
+    }
+    let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+    range
+        .and_then(|(start, end)| items.get(start..end))
+        .map(|part| part.to_vec().into())
+        .ok_or_else(|| {
+            Error::new(format!(
+                "cannot slice({start}, {end}), list is length {}",
+                items.len()
+            ))
+        })
+}
+
+fn flatten(items: &[Value], depth: usize) -> Vec<Value> {
+    let mut flat = Vec::new();
+    for item in items {
+        match item {
+            Value::List(inner) if depth > 0 => flat.extend(flatten(inner, depth - 1)),
+            other => flat.push(other.clone()),
+        }
+    }
+    flat
+}

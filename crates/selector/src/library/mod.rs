@@ -1,0 +1,136 @@
+//! What do the functions do? One file a subject; all are pure, and strict in their arguments.
+
+pub mod format;
+pub mod lists;
+pub mod net;
+pub mod numbers;
+pub mod quantity;
+pub mod regex;
+pub mod semver;
+pub mod text;
+pub mod time;
+pub mod url;
+
+use std::sync::Arc;
+
+use crate::eval::Error;
+use crate::value::Value;
+
+type Evaluated = Result<Value, Error>;
+
+/// Calls a function; a method's receiver is its first argument.
+pub fn call(function: &str, arguments: &[Value]) -> Evaluated {
+    let found = general(function, arguments)
+        .or_else(|| numbers::call(function, arguments))
+        .or_else(|| text::call(function, arguments))
+        .or_else(|| lists::call(function, arguments))
+        .or_else(|| quantity::call(function, arguments))
+        .or_else(|| semver::call(function, arguments))
+        .or_else(|| net::call(function, arguments))
+        .or_else(|| url::call(function, arguments))
+        .or_else(|| format::call(function, arguments))
+        .or_else(|| time::call(function, arguments))
+        .or_else(|| regex::call(function, arguments));
+    found.unwrap_or_else(|| Err(Error::no_overload()))
+}
+
+/// What a call costs beyond one: texts and lists by their length, as cel-go counts.
+pub fn weight(function: &str, arguments: &[&Value]) -> u64 {
+    let size = |value: &Value| match value {
+        Value::String(text) => text.len() as u64,
+        Value::Bytes(bytes) => bytes.len() as u64,
+        Value::List(items) => items.len() as u64,
+        Value::Map(map) => map.entries.len() as u64,
+        _ => 1,
+    };
+    let first = arguments.first().map_or(1, |v| size(v));
+    let second = arguments.get(1).map_or(1, |v| size(v));
+    match function {
+        "_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_" => first.min(second) / 10,
+        "_+_" => (first + second) / 10,
+        "contains" | "matches" | "find" | "findAll" => (first / 10 + 1) * (second / 4 + 1),
+        "startsWith" | "endsWith" => second / 10,
+        "@in" => match arguments.get(1) {
+            Some(Value::List(_)) => second,
+            _ => 0,
+        },
+        "indexOf" | "lastIndexOf" | "sum" | "min" | "max" | "isSorted" | "reverse" | "distinct"
+        | "flatten" | "slice" | "sort" => first,
+        "sets.contains" | "sets.equivalent" | "sets.intersects" => first * second,
+        "lowerAscii" | "upperAscii" | "trim" | "replace" | "split" | "substring" | "join"
+        | "format" | "quantity" | "isQuantity" | "semver" | "isSemver" | "url" | "isURL" | "ip"
+        | "isIP" | "cidr" | "isCIDR" | "validate" => first / 10,
+        _ => 0,
+    }
+}
+
+fn general(function: &str, arguments: &[Value]) -> Option<Evaluated> {
+    Some(match (function, arguments) {
+        ("_==_", [a, b]) => Ok(Value::Bool(a.equals(b))),
+        ("_!=_", [a, b]) => Ok(Value::Bool(!a.equals(b))),
+        ("_<_", [a, b]) => order(a, b, |o| o.is_lt()),
+        ("_<=_", [a, b]) => order(a, b, |o| o.is_le()),
+        ("_>_", [a, b]) => order(a, b, |o| o.is_gt()),
+        ("_>=_", [a, b]) => order(a, b, |o| o.is_ge()),
+        ("!_", [Value::Bool(value)]) => Ok(Value::Bool(!value)),
+        ("@in", [value, Value::List(items)]) => {
+            Ok(Value::Bool(items.iter().any(|item| item.equals(value))))
+        }
+        ("@in", [key, Value::Map(map)]) => Ok(Value::Bool(
+            key.to_key()
+                .is_some_and(|key| map.entries.contains_key(&key)),
+        )),
+        ("size", [Value::String(text)]) => Ok(text.chars().count().into()),
+        ("size", [Value::Bytes(bytes)]) => Ok(bytes.len().into()),
+        ("size", [Value::List(items)]) => Ok(items.len().into()),
+        ("size", [Value::Map(map)]) => Ok(map.entries.len().into()),
+        ("dyn", [value]) => Ok(value.clone()),
+        ("type", [value]) => Ok(Value::Type(value.type_name().into())),
+        ("optional.none", []) => Ok(Value::Optional(None)),
+        ("optional.of", [value]) => Ok(Value::Optional(Some(Arc::new(value.clone())))),
+        ("optional.ofNonZeroValue", [value]) => Ok(Value::Optional(
+            (!is_zero(value)).then(|| Arc::new(value.clone())),
+        )),
+        ("hasValue", [Value::Optional(inner)]) => Ok(Value::Bool(inner.is_some())),
+        ("value", [Value::Optional(Some(inner))]) => Ok((**inner).clone()),
+        ("value", [Value::Optional(None)]) => Err(Error::new("optional.none() dereference")),
+        ("includes", [Value::List(items), wanted]) => {
+            if items.len() > MOST_INCLUDED {
+                Err(Error::new(format!(
+                    "list has {} entries, more than {MOST_INCLUDED}",
+                    items.len()
+                )))
+            } else {
+                Ok(Value::Bool(items.iter().any(|item| item.equals(wanted))))
+            }
+        }
+        ("includes", [value, wanted]) => Ok(Value::Bool(value.equals(wanted))),
+        _ => return None,
+    })
+}
+
+/// `ResourceSliceMaxAttributeValuesPerDevice`
+const MOST_INCLUDED: usize = 48;
+
+fn order(a: &Value, b: &Value, good: fn(std::cmp::Ordering) -> bool) -> Evaluated {
+    match a.compare(b) {
+        Some(order) => Ok(Value::Bool(good(order))),
+        None if matches!((a, b), (Value::Double(_), _) | (_, Value::Double(_))) => {
+            Err(Error::new("NaN values cannot be ordered"))
+        }
+        None => Err(Error::no_overload()),
+    }
+}
+
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) | Value::Int(0) | Value::Uint(0) => true,
+        Value::Double(value) => *value == 0.0,
+        Value::String(text) => text.is_empty(),
+        Value::Bytes(bytes) => bytes.is_empty(),
+        Value::List(items) => items.is_empty(),
+        Value::Map(map) => map.entries.is_empty(),
+        Value::Duration(0) => true,
+        _ => false,
+    }
+}

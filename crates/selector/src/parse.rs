@@ -1,0 +1,525 @@
+//! From tokens to a tree, macros expanded.
+
+use std::sync::Arc;
+
+use crate::lex::{SyntaxError, Token, tokens};
+use crate::syntax::{Entry, Expr, Fold, FoldKind, Item, Kind};
+use crate::value::Value;
+
+/// Nesting beyond this is refused, as in cel-go; it also bounds the recursion of all that follows.
+const DEEPEST: usize = 250;
+
+/// Names that CEL keeps for itself.
+const RESERVED: [&str; 19] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "namespace",
+    "package",
+    "return",
+    "var",
+    "void",
+    "while",
+    "__result__",
+    "@result",
+];
+
+/// Parses an expression.
+pub fn parse(text: &str) -> Result<Expr, SyntaxError> {
+    let mut parser = Parser {
+        tokens: tokens(text)?,
+        next: 0,
+        depth: 0,
+    };
+    let expr = parser.expression()?;
+    match parser.peek() {
+        Token::End => Ok(expr),
+        _ => parser.unexpected(),
+    }
+}
+
+struct Parser {
+    tokens: Vec<(Token, usize)>,
+    next: usize,
+    depth: usize,
+}
+
+type Parsed = Result<Expr, SyntaxError>;
+
+fn call(function: &str, arguments: Vec<Expr>, at: usize) -> Expr {
+    Expr {
+        kind: Kind::Call {
+            function: function.into(),
+            arguments,
+            method: false,
+        },
+        at,
+    }
+}
+
+impl Parser {
+    fn peek(&self) -> &Token {
+        &self.tokens[self.next].0
+    }
+
+    fn at(&self) -> usize {
+        self.tokens[self.next].1
+    }
+
+    fn take(&mut self) -> Token {
+        let token = self.tokens[self.next].0.clone();
+        if self.next + 1 < self.tokens.len() {
+            self.next += 1;
+        }
+        token
+    }
+
+    fn eat(&mut self, symbol: &str) -> bool {
+        let found = matches!(self.peek(), Token::Symbol(s) if *s == symbol);
+        if found {
+            self.take();
+        }
+        found
+    }
+
+    fn expect(&mut self, symbol: &str) -> Result<(), SyntaxError> {
+        if self.eat(symbol) {
+            Ok(())
+        } else {
+            self.unexpected()
+        }
+    }
+
+    fn unexpected<T>(&self) -> Result<T, SyntaxError> {
+        let found = match self.peek() {
+            Token::End => "<EOF>".to_owned(),
+            Token::Symbol(symbol) => format!("'{symbol}'"),
+            Token::Name(name) => format!("'{name}'"),
+            Token::Literal(_) | Token::MostNegative => "a literal".to_owned(),
+        };
+        self.error(self.at(), format!("syntax error: unexpected {found}"))
+    }
+
+    fn error<T>(&self, at: usize, message: impl Into<String>) -> Result<T, SyntaxError> {
+        Err(SyntaxError {
+            message: message.into(),
+            at,
+        })
+    }
+
+    fn deeper<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Self) -> Result<T, SyntaxError>,
+    ) -> Result<T, SyntaxError> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return self.error(
+                self.at(),
+                format!("expression recursion limit exceeded: {DEEPEST}"),
+            );
+        }
+        let result = parse(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn expression(&mut self) -> Parsed {
+        self.deeper(|parser| {
+            let condition = parser.or()?;
+            let at = parser.at();
+            if !parser.eat("?") {
+                return Ok(condition);
+            }
+            let yes = parser.or()?;
+            parser.expect(":")?;
+            let no = parser.expression()?;
+            Ok(call("_?_:_", vec![condition, yes, no], at))
+        })
+    }
+
+    fn or(&mut self) -> Parsed {
+        self.logic("||", "_||_", |parser| {
+            parser.logic("&&", "_&&_", Parser::relation)
+        })
+    }
+
+    /// Chains of one logical operator are balanced, so that long ones are not deep.
+    fn logic(
+        &mut self,
+        symbol: &str,
+        function: &str,
+        mut operand: impl FnMut(&mut Self) -> Parsed,
+    ) -> Parsed {
+        let mut terms = vec![operand(self)?];
+        let mut ats = Vec::new();
+        loop {
+            let at = self.at();
+            if !self.eat(symbol) {
+                break;
+            }
+            ats.push(at);
+            terms.push(operand(self)?);
+        }
+        fn balance(terms: &mut Vec<Expr>, ats: &[usize], function: &str) -> Expr {
+            if ats.is_empty() {
+                return terms
+                    .pop()
+                    .expect("a term stands on either side of an operator");
+            }
+            let middle = ats.len() / 2;
+            let mut right = terms.split_off(middle + 1);
+            let left = balance(terms, &ats[..middle], function);
+            let right = balance(&mut right, &ats[middle + 1..], function);
+            call(function, vec![left, right], ats[middle])
+        }
+        Ok(balance(&mut terms, &ats, function))
+    }
+
+    fn binary(
+        &mut self,
+        operators: &[(&str, &str)],
+        mut operand: impl FnMut(&mut Self) -> Parsed,
+    ) -> Parsed {
+        let mut left = operand(self)?;
+        let mut length = 0;
+        loop {
+            let at = self.at();
+            let Some((_, function)) = operators.iter().find(|(symbol, _)| self.eat(symbol)) else {
+                return Ok(left);
+            };
+            length += 1;
+            if self.depth + length > DEEPEST {
+                return self.error(
+                    at,
+                    format!("expression recursion limit exceeded: {DEEPEST}"),
+                );
+            }
+            let right = operand(self)?;
+            left = call(function, vec![left, right], at);
+        }
+    }
+
+    fn relation(&mut self) -> Parsed {
+        const OPERATORS: [(&str, &str); 7] = [
+            ("==", "_==_"),
+            ("!=", "_!=_"),
+            ("<=", "_<=_"),
+            (">=", "_>=_"),
+            ("<", "_<_"),
+            (">", "_>_"),
+            ("in", "@in"),
+        ];
+        self.binary(&OPERATORS, |parser| {
+            parser.binary(&[("+", "_+_"), ("-", "_-_")], |parser| {
+                parser.binary(&[("*", "_*_"), ("/", "_/_"), ("%", "_%_")], Parser::unary)
+            })
+        })
+    }
+
+    fn unary(&mut self) -> Parsed {
+        let at = self.at();
+        for (symbol, function) in [("!", "!_"), ("-", "-_")] {
+            let mut count = 0;
+            // A minus before a number belongs to the number.
+            while !(symbol == "-" && self.is_negative_number()) && self.eat(symbol) {
+                count += 1;
+            }
+            if count > 0 {
+                let operand = self.member()?;
+                return Ok(if count % 2 == 1 {
+                    call(function, vec![operand], at)
+                } else {
+                    operand
+                });
+            }
+        }
+        self.member()
+    }
+
+    fn is_negative_number(&self) -> bool {
+        matches!(self.peek(), Token::Symbol("-"))
+            && matches!(
+                self.tokens.get(self.next + 1).map(|(token, _)| token),
+                Some(Token::Literal(Value::Int(_) | Value::Double(_)) | Token::MostNegative)
+            )
+    }
+
+    fn member(&mut self) -> Parsed {
+        let mut expr = self.primary()?;
+        let mut length = 0;
+        loop {
+            let at = self.at();
+            if self.eat(".") {
+                let optional = self.eat("?");
+                let Token::Name(field) = self.take() else {
+                    self.next -= 1;
+                    return self.unexpected();
+                };
+                if !optional && self.eat("(") {
+                    let arguments = self.list(")", Parser::expression)?;
+                    expr = self.method(expr, field, arguments, at)?;
+                } else {
+                    let operand = Box::new(expr);
+                    expr = Expr {
+                        kind: Kind::Select {
+                            operand,
+                            field,
+                            optional,
+                        },
+                        at,
+                    };
+                }
+            } else if self.eat("[") {
+                let function = if self.eat("?") { "_[?_]" } else { "_[_]" };
+                let index = self.expression()?;
+                self.expect("]")?;
+                expr = call(function, vec![expr, index], at);
+            } else if matches!(self.peek(), Token::Symbol("{"))
+                && matches!(expr.kind, Kind::Identifier(_) | Kind::Select { .. })
+            {
+                // A message: this environment declares no type that could be made so.
+                return self.error(at, "undeclared reference: no message type is declared here");
+            } else {
+                return Ok(expr);
+            }
+            length += 1;
+            if self.depth + length > DEEPEST {
+                return self.error(
+                    at,
+                    format!("expression recursion limit exceeded: {DEEPEST}"),
+                );
+            }
+        }
+    }
+
+    /// Items between commas up to `end`; a comma may stand at the end of lists and maps, but not of
+    /// arguments.
+    fn list<T>(
+        &mut self,
+        end: &str,
+        mut item: impl FnMut(&mut Self) -> Result<T, SyntaxError>,
+    ) -> Result<Vec<T>, SyntaxError> {
+        let mut items = Vec::new();
+        if self.eat(end) {
+            return Ok(items);
+        }
+        loop {
+            items.push(item(self)?);
+            if self.eat(end) {
+                return Ok(items);
+            }
+            self.expect(",")?;
+            if end != ")" && self.eat(end) {
+                return Ok(items);
+            }
+        }
+    }
+
+    fn primary(&mut self) -> Parsed {
+        let at = self.at();
+        match self.take() {
+            Token::Literal(value) => Ok(Expr {
+                kind: Kind::Constant(value),
+                at,
+            }),
+            Token::MostNegative => self.error(at, "invalid int literal"),
+            Token::Symbol("-") => {
+                let value = match self.take() {
+                    Token::Literal(Value::Int(value)) => Value::Int(-value),
+                    Token::Literal(Value::Double(value)) => Value::Double(-value),
+                    Token::MostNegative => Value::Int(i64::MIN),
+                    _ => {
+                        self.next = self.next.saturating_sub(1);
+                        return self.unexpected();
+                    }
+                };
+                Ok(Expr {
+                    kind: Kind::Constant(value),
+                    at,
+                })
+            }
+            Token::Symbol("(") => {
+                let expr = self.expression()?;
+                self.expect(")")?;
+                Ok(expr)
+            }
+            Token::Symbol("[") => {
+                let items = self.list("]", |parser| {
+                    let optional = parser.eat("?");
+                    let value = parser.expression()?;
+                    Ok(Item { value, optional })
+                })?;
+                Ok(Expr {
+                    kind: Kind::List(items),
+                    at,
+                })
+            }
+            Token::Symbol("{") => {
+                let entries = self.list("}", |parser| {
+                    let optional = parser.eat("?");
+                    let key = parser.expression()?;
+                    parser.expect(":")?;
+                    let value = parser.expression()?;
+                    Ok(Entry {
+                        key,
+                        value,
+                        optional,
+                    })
+                })?;
+                Ok(Expr {
+                    kind: Kind::Map(entries),
+                    at,
+                })
+            }
+            Token::Symbol(".") => match self.take() {
+                Token::Name(name) => self.name(name, at),
+                _ => {
+                    self.next = self.next.saturating_sub(1);
+                    self.unexpected()
+                }
+            },
+            Token::Name(name) => self.name(name, at),
+            _ => {
+                if self.next > 0 && !matches!(self.peek(), Token::End) {
+                    self.next -= 1;
+                }
+                self.unexpected()
+            }
+        }
+    }
+
+    fn name(&mut self, name: Arc<str>, at: usize) -> Parsed {
+        if RESERVED.contains(&&*name) {
+            return self.error(at, format!("reserved identifier: {name}"));
+        }
+        if !self.eat("(") {
+            return Ok(Expr {
+                kind: Kind::Identifier(name),
+                at,
+            });
+        }
+        let mut arguments = self.list(")", Parser::expression)?;
+        if &*name == "has" && arguments.len() == 1 {
+            return match arguments.pop().map(|argument| argument.kind) {
+                Some(Kind::Select {
+                    operand,
+                    field,
+                    optional: false,
+                }) => Ok(Expr {
+                    kind: Kind::Has { operand, field },
+                    at,
+                }),
+                _ => self.error(at, "invalid argument to has() macro"),
+            };
+        }
+        Ok(call(&name, arguments, at))
+    }
+
+    /// A method call, unless it is a macro.
+    fn method(
+        &self,
+        receiver: Expr,
+        name: Arc<str>,
+        mut arguments: Vec<Expr>,
+        at: usize,
+    ) -> Parsed {
+        use FoldKind as F;
+        let namespace = match &receiver.kind {
+            Kind::Identifier(name) => Some(name.clone()),
+            _ => None,
+        };
+        if namespace.as_deref() == Some("cel") && &*name == "bind" && arguments.len() == 3 {
+            let body = arguments.pop().expect("three arguments");
+            let value = arguments.pop().expect("three arguments");
+            let name = self.variable(&arguments[0])?;
+            return Ok(Expr {
+                kind: Kind::Bind {
+                    name,
+                    value: Box::new(value),
+                    body: Box::new(body),
+                },
+                at,
+            });
+        }
+        // Kind, number of variables, whether the first of two further arguments is a filter.
+        let (kind, variables) = match (&*name, arguments.len()) {
+            ("all", 2) => (F::All, 1),
+            ("all", 3) => (F::All, 2),
+            ("exists", 2) => (F::Exists, 1),
+            ("exists", 3) => (F::Exists, 2),
+            ("exists_one" | "existsOne", 2) => (F::ExistsOne, 1),
+            ("existsOne" | "exists_one", 3) if &*name == "existsOne" => (F::ExistsOne, 2),
+            ("filter", 2) => (F::Filter, 1),
+            ("map", 2 | 3) => (F::List, 1),
+            ("transformList", 3 | 4) => (F::List, 2),
+            ("transformMap", 3 | 4) => (F::Map, 2),
+            ("transformMapEntry", 3 | 4) => (F::MapEntry, 2),
+            ("sortBy", 2) => (F::SortBy, 1),
+            ("optMap" | "optFlatMap", 2) => {
+                let body = arguments.pop().expect("two arguments");
+                return Ok(Expr {
+                    kind: Kind::OptionalMap {
+                        name: self.variable(&arguments[0])?,
+                        operand: Box::new(receiver),
+                        body: Box::new(body),
+                        flat: &*name == "optFlatMap",
+                    },
+                    at,
+                });
+            }
+            _ => {
+                let mut all = vec![receiver];
+                all.append(&mut arguments);
+                return Ok(Expr {
+                    kind: Kind::Call {
+                        function: name,
+                        arguments: all,
+                        method: true,
+                    },
+                    at,
+                });
+            }
+        };
+        let first = self.variable(&arguments[0])?;
+        let second = match variables {
+            2 => Some(self.variable(&arguments[1])?),
+            _ => None,
+        };
+        if second.as_ref() == Some(&first) {
+            return self.error(at, format!("duplicate variable name: {first}"));
+        }
+        let mut rest = arguments.into_iter().skip(variables);
+        let (one, two) = (rest.next(), rest.next());
+        let (filter, body) = match (kind, two) {
+            (F::All | F::Exists | F::ExistsOne | F::Filter, _) => (one, None),
+            (_, Some(two)) => (one, Some(two)),
+            (_, None) => (None, one),
+        };
+        Ok(Expr {
+            kind: Kind::Fold(Box::new(Fold {
+                kind,
+                range: receiver,
+                first,
+                second,
+                filter,
+                body,
+            })),
+            at,
+        })
+    }
+
+    fn variable(&self, argument: &Expr) -> Result<Arc<str>, SyntaxError> {
+        match &argument.kind {
+            Kind::Identifier(name) => Ok(name.clone()),
+            _ => self.error(argument.at, "argument must be a simple name"),
+        }
+    }
+}
