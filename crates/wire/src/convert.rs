@@ -54,12 +54,14 @@ fn quantities(map: &BTreeMap<String, ApiQuantity>) -> BTreeMap<Text, Quantity> {
         .collect()
 }
 
-/// A node's name and labels.
+/// A node's name, labels and declared features.
 pub fn node(node: &core::Node) -> Node {
     let labels = node.metadata.labels.iter().flatten();
+    let status = node.status.as_ref();
     Node {
         name: or_empty(node.metadata.name.as_ref()),
         labels: labels.map(|(k, v)| (text(k), text(v))).collect(),
+        declared_features: texts_of(status.and_then(|s| s.declared_features.as_ref())),
     }
 }
 
