@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use k8s_openapi::api::resource::v1::{
-    DeviceClass, DeviceRequestAllocationResult, ResourceClaim, ResourceClaimSpec,
+    DeviceClass, DeviceRequestAllocationResult, DeviceTaintRule, ResourceClaim, ResourceClaimSpec,
     ResourceClaimTemplate, ResourceSlice,
 };
 use trainyard_model::features::{Feature, Features};
@@ -49,12 +49,15 @@ impl From<Feature> for Gate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gates(BTreeSet<Gate>);
 
-/// What Kubernetes 1.37 has on.
+/// What an API server 1.37 has on.
 impl Default for Gates {
     fn default() -> Self {
         let off = [
             Feature::CompatibilityGroups,
             Feature::DerivedAttributes,
+            // On only where no component of the cluster may be older than 1.37: a server that is
+            // not told so (`--min-compatibility-version`) reckons with 1.36.
+            Feature::FractionalCapacityRange,
             Feature::ListTypeAttributes,
             Feature::OptionalNodeOperations,
         ];
@@ -164,6 +167,13 @@ impl DropDisabled for DeviceClass {
             );
         }
         dropper.dropped
+    }
+}
+
+/// Nothing in a rule has a gate.
+impl DropDisabled for DeviceTaintRule {
+    fn drop_disabled(&mut self, _gates: &Gates, _version: Version) -> Vec<Dropped> {
+        Vec::new()
     }
 }
 

@@ -73,6 +73,16 @@ pub(super) fn written(report: &mut Report, meta: &ObjectMeta, scope: Scope, nami
             report.malformed(Rule::Own, &at, namespace, names::dns_label(namespace));
         }
     }
+    // Kinds that live in the cluster have their generation set by the API server.
+    if let Some(generation @ ..0) = meta.generation
+        && scope == Scope::Namespace
+    {
+        report.invalid(
+            &at.child("generation"),
+            generation,
+            "must be greater than or equal to 0",
+        );
+    }
     labels(report, meta.labels.as_ref(), &at.child("labels"));
     annotations(report, meta.annotations.as_ref(), &at.child("annotations"));
     owners(

@@ -115,7 +115,7 @@ impl Validate for ResourceClaim {
                     claim::written(report, spec, &at, rules);
                 }
                 if rules.standing == Standing::Stored {
-                    status::written(report, self, rules);
+                    status::written(report, self);
                 }
             },
             |report| {

@@ -180,12 +180,14 @@ impl Report {
                         && (finding.error.kind != ErrorKind::Invalid || finding.rule != Rule::Own)
                 })
         };
-        let keep: Vec<bool> = self.findings.iter().map(|f| !replaced(f)).collect();
-        self.findings
-            .into_iter()
-            .zip(keep)
-            .filter_map(|(finding, keep)| keep.then_some(finding.error))
-            .collect()
+        let mut errors: Vec<FieldError> = Vec::new();
+        for finding in &self.findings {
+            // Nothing is said twice.
+            if !replaced(finding) && !errors.contains(&finding.error) {
+                errors.push(finding.error.clone());
+            }
+        }
+        errors
     }
 
     fn add(

@@ -13,8 +13,8 @@ use super::claim::RequestNames;
 use super::lists::{self, Declared};
 use super::report::{Report, Rule, Shown};
 use super::{
-    Rules, Standing, claim, class, conditions, device, identity, list, names, node_selector,
-    quantity, slice, taint,
+    Standing, claim, class, conditions, device, identity, list, names, node_selector, quantity,
+    slice, taint,
 };
 use crate::path::Path;
 
@@ -31,7 +31,7 @@ const SOURCES: [&str; 2] = ["FromClaim", "FromClass"];
 /// Driver, pool, device and share of an allocated device.
 type Allocated<'a> = (&'a str, &'a str, &'a str, &'a str);
 
-pub(super) fn written(report: &mut Report, claim: &ResourceClaim, rules: &Rules<'_>) {
+pub(super) fn written(report: &mut Report, claim: &ResourceClaim) {
     let Some(status) = &claim.status else { return };
     let at = Path::root("status");
     let names = RequestNames::of(claim.spec.as_ref());
@@ -81,7 +81,7 @@ pub(super) fn written(report: &mut Report, claim: &ResourceClaim, rules: &Rules<
         );
     }
     if let Some(result) = &status.allocation {
-        allocation(report, result, &at.child("allocation"), &names, rules);
+        allocation(report, result, &at.child("allocation"), &names);
     }
 }
 
@@ -128,7 +128,6 @@ fn device_status(
         && !data.0.is_null()
     {
         let at = at.child("data");
-        // The limit holds for every write of a status: nothing is grandfathered in.
         class::raw_object(report, data, &at, Standing::New, DATA_MAX_LENGTH);
     }
     if let Some(data) = &device.network_data {
@@ -192,10 +191,9 @@ fn allocation(
     allocation: &AllocationResult,
     at: &Path<'_>,
     names: &RequestNames<'_>,
-    rules: &Rules<'_>,
 ) {
     if let Some(devices) = &allocation.devices {
-        self::devices(report, devices, &at.child("devices"), names, rules);
+        self::devices(report, devices, &at.child("devices"), names);
     }
     if let Some(selector) = &allocation.node_selector {
         node_selector::written(report, selector, &at.child("nodeSelector"));
@@ -207,7 +205,6 @@ fn devices(
     devices: &DeviceAllocationResult,
     at: &Path<'_>,
     names: &RequestNames<'_>,
-    rules: &Rules<'_>,
 ) {
     lists::slice(
         report,
@@ -226,7 +223,7 @@ fn devices(
         |report, config, at| {
             report.covered(|report| source(report, &config.source, &at.child("source")));
             names.check_all(report, list(&config.requests), &at.child("requests"));
-            class::opaque(report, config.opaque.as_ref(), at, rules.standing);
+            class::opaque(report, config.opaque.as_ref(), at, Standing::New);
         },
     );
 }

@@ -1,0 +1,217 @@
+//! What a real API server said of thousands of objects, and that the same is said here: the same
+//! errors by path and kind. `conformance/api-server/record` asks it again.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use trainyard_model::Text;
+use trainyard_model::features::Feature;
+use trainyard_model::selector::{CheckError, ExpressionCheck};
+use trainyard_wire::gates::{Gate, Gates};
+use trainyard_wire::{Source, problem, read};
+
+/// Writes out a value: texts repeated, lists and maps with "#" in each entry replaced by its number.
+fn fill(value: &Value, number: Option<u64>) -> Value {
+    let entries = |args: &Value, make: &mut dyn FnMut(u64)| {
+        (0..args[0].as_u64().expect("a number of entries")).for_each(make);
+    };
+    match value {
+        Value::String(text) => match number {
+            Some(number) => text.replace('#', &number.to_string()).into(),
+            None => text.clone().into(),
+        },
+        Value::Array(items) => items.iter().map(|item| fill(item, number)).collect(),
+        Value::Object(members) => {
+            if let Some(args) = members.get("$text") {
+                let times = args[1].as_u64().expect("how often") as usize;
+                let text = fill(&args[0], number);
+                return text.as_str().expect("a text").repeat(times).into();
+            }
+            if let Some(args) = members.get("$list") {
+                let mut list = Vec::new();
+                entries(args, &mut |i| list.push(fill(&args[1], Some(i))));
+                return list.into();
+            }
+            if let Some(args) = members.get("$map") {
+                let mut map = Map::new();
+                entries(args, &mut |i| {
+                    let key = fill(&args[1], Some(i));
+                    let key = key.as_str().expect("a key").to_owned();
+                    map.insert(key, fill(&args[2], Some(i)));
+                });
+                return map.into();
+            }
+            let members = members.iter();
+            let members = members.map(|(key, entry)| {
+                let key = fill(&Value::from(key.as_str()), number);
+                (key.as_str().expect("a key").to_owned(), fill(entry, number))
+            });
+            Value::Object(members.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn change(object: &mut Value, path: &[Value], value: Option<&Value>) {
+    let (step, rest) = path.split_first().expect("a path is not empty");
+    let value_here = || value.map(|value| fill(value, None));
+    match (object, step) {
+        (Value::Object(members), Value::String(key)) if rest.is_empty() => {
+            match value_here() {
+                Some(value) => members.insert(key.clone(), value),
+                None => members.remove(key),
+            };
+        }
+        (Value::Object(members), Value::String(key)) => {
+            let empty = || Value::Object(Map::new());
+            change(members.entry(key).or_insert_with(empty), rest, value);
+        }
+        (Value::Array(items), Value::Number(index)) => {
+            let index = index.as_u64().expect("an index") as usize;
+            if !rest.is_empty() {
+                change(&mut items[index], rest, value);
+                return;
+            }
+            match value_here() {
+                Some(value) if index == items.len() => items.push(value),
+                Some(value) => items[index] = value,
+                None => {
+                    items.remove(index);
+                }
+            }
+        }
+        (object, step) => panic!("no {step} in {object}"),
+    }
+}
+
+/// What the API server said of the recorded expressions.
+#[derive(serde::Deserialize)]
+struct Expressions {
+    selectors: BTreeMap<String, Option<String>>,
+    derived: BTreeMap<String, Option<String>>,
+}
+
+fn recorded(table: &BTreeMap<String, Option<String>>, expression: &str) -> Result<(), CheckError> {
+    // Any number of spaces is as empty as none.
+    let verdict = table
+        .get(expression)
+        .or_else(|| table.get(expression.trim()));
+    let why = Text::from("");
+    match verdict.expect("every expression is recorded").as_deref() {
+        None => Ok(()),
+        Some("Invalid") => Err(CheckError::Invalid(why)),
+        Some("Forbidden") => Err(CheckError::TooCostly(why)),
+        Some(other) => panic!("unknown verdict {other}"),
+    }
+}
+
+impl ExpressionCheck for Expressions {
+    fn check_selector(&self, expression: &str) -> Result<(), CheckError> {
+        recorded(&self.selectors, expression)
+    }
+
+    fn check_derived(&self, expression: &str) -> Result<u64, CheckError> {
+        recorded(&self.derived, expression).map(|()| 0)
+    }
+}
+
+type Verdict = Option<Vec<(String, String)>>;
+
+/// What reading the object says: the invalid fields by path and kind, or `None` where it cannot
+/// even be decoded.
+fn judge(object: &Value, expressions: &Expressions, gates: &Gates) -> Verdict {
+    let source = Source {
+        name: "case".into(),
+        bytes: serde_json::to_vec(object).expect("JSON"),
+    };
+    let reading = read(&[source], expressions, gates);
+    let mut verdict = Vec::new();
+    for problem in reading.problems {
+        if problem.code == problem::DROPPED_FIELD {
+            continue;
+        }
+        let kind = match problem.message.split(':').next() {
+            Some("duplicate value") => "Duplicate",
+            Some("forbidden") => "Forbidden",
+            Some("invalid value") => "Invalid",
+            Some("not found") => "NotFound",
+            Some("required value") => "Required",
+            Some("too long") => "TooLong",
+            Some("too many") => "TooMany",
+            Some("unsupported value") => "NotSupported",
+            _ => return None,
+        };
+        let path = problem.path.expect("a field is invalid");
+        verdict.push((path, kind.to_owned()));
+    }
+    verdict.sort();
+    Some(verdict)
+}
+
+#[test]
+fn verdicts_are_those_of_the_api_server() {
+    let file = std::env::var("VERDICTS").unwrap_or_else(|_| {
+        concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/api-server/verdicts.jsonl"
+        )
+        .into()
+    });
+    let recorded = std::fs::read_to_string(&file).expect("recorded verdicts");
+    let mut lines = recorded.lines();
+    let bases: BTreeMap<String, Value> =
+        serde_json::from_str(lines.next().expect("the bases")).expect("bases by name");
+    let expressions: Expressions =
+        serde_json::from_str(lines.next().expect("the expressions")).expect("verdicts");
+    let default = Gates::default();
+    let all: Gates = Feature::ALL
+        .into_iter()
+        .map(Gate::from)
+        .chain([
+            Gate::ExtendedResource,
+            Gate::NodeAllocatableResources,
+            Gate::PartitionableDevicesType,
+        ])
+        .collect();
+    let mut differences = Vec::new();
+    let mut count = 0;
+    for line in lines {
+        let (gates, standing, base, changes, verdict): (
+            String,
+            String,
+            String,
+            Vec<Vec<Value>>,
+            Value,
+        ) = serde_json::from_str(line).expect("a case");
+        let mut object = bases[&base].clone();
+        for parts in &changes {
+            let path = parts[0].as_array().expect("a path");
+            change(&mut object, path, parts.get(1));
+        }
+        match standing.as_str() {
+            "new" => {}
+            "stored" => object["metadata"]["uid"] = "u".into(),
+            other => panic!("no such standing: {other}"),
+        }
+        let gates = match gates.as_str() {
+            "default" => &default,
+            "all" => &all,
+            other => panic!("no such gates: {other}"),
+        };
+        let theirs: Verdict = match verdict {
+            Value::String(_) => None,
+            list => Some(serde_json::from_value(list).expect("a verdict")),
+        };
+        let ours = judge(&object, &expressions, gates);
+        count += 1;
+        if ours != theirs {
+            differences.push(format!("{line}\n  ours: {ours:?}"));
+        }
+    }
+    assert!(
+        differences.is_empty(),
+        "{} of {count} differ:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+}
