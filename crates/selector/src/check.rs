@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::declarations::{Functions, NAMESPACES};
-use crate::library::regex;
+use crate::library::{regex, text};
 use crate::syntax::{Expr, Fold, FoldKind, Kind};
 use crate::types::{Bindings, Type};
 use crate::value::Value;
@@ -18,8 +18,6 @@ pub struct Environment {
     /// The type of an attribute: `dyn`, or `any` (which has no element types) without list-typed
     /// attributes; both are [`Type::Dyn`] here.
     pub multiple_allocations: bool,
-    /// Whether elements of a list literal may differ in type.
-    pub mixed_literals: bool,
 }
 
 /// What is wrong with an expression, and where.
@@ -37,6 +35,7 @@ pub fn check(expr: &mut Expr, environment: &Environment) -> Result<Type, TypeErr
         environment,
         bindings: Bindings::default(),
         scopes: Vec::new(),
+        mixed: false,
     };
     let found = checker.infer(expr)?;
     Ok(checker.bindings.resolve(&found, true))
@@ -46,6 +45,8 @@ struct Checker<'a> {
     environment: &'a Environment,
     bindings: Bindings,
     scopes: Vec<(Arc<str>, Type)>,
+    /// Inside of the arguments of `format`, whose list may hold anything.
+    mixed: bool,
 }
 
 /// The type of `device`.
@@ -122,12 +123,6 @@ impl Checker<'_> {
                 for entry in entries {
                     let (key_at, value_at) = (entry.key.at, entry.value.at);
                     let found = self.infer(&mut entry.key)?;
-                    if !matches!(
-                        self.bindings.resolve(&found, true),
-                        Type::Dyn | Type::Bool | Type::Int | Type::Uint | Type::String
-                    ) {
-                        return fail(key_at, format!("unsupported key type: {found}"));
-                    }
                     key = Some(self.element(key, &found, "map key", key_at)?);
                     let mut found = self.infer(&mut entry.value)?;
                     if entry.optional {
@@ -257,11 +252,11 @@ impl Checker<'_> {
         let before = known.clone();
         let joined = self.bindings.join(known, next);
         if let Some(before) = before
-            && !self.environment.mixed_literals
+            && !self.mixed
         {
             let before = self.bindings.resolve(&before, true);
             let next = self.bindings.resolve(next, true);
-            if joined == Type::Dyn && before != Type::Dyn && next != Type::Dyn {
+            if before != next {
                 return fail(
                     at,
                     format!("expected type '{before}' but found '{next}' in {what}"),
@@ -278,10 +273,14 @@ impl Checker<'_> {
         method: bool,
         at: usize,
     ) -> Inferred {
-        let found: Vec<Type> = arguments
+        let mixed = self.mixed;
+        self.mixed |= function == "format";
+        let found: Result<Vec<Type>, TypeError> = arguments
             .iter_mut()
             .map(|argument| self.infer(argument))
-            .collect::<Result<_, _>>()?;
+            .collect();
+        self.mixed = mixed;
+        let found = found?;
         let Some(overloads) = self.environment.functions.get(function) else {
             return fail(
                 at,
@@ -331,7 +330,53 @@ impl Checker<'_> {
         };
         self.bindings = after.unwrap_or(before);
         check_literals(function, arguments, method)?;
+        if function == "format" && method {
+            self.check_format(arguments, at)?;
+        }
         Ok(result)
+    }
+
+    /// A format that is a literal is checked against a list that is one.
+    fn check_format(&mut self, arguments: &mut [Expr], at: usize) -> Result<(), TypeError> {
+        let [pattern, list] = arguments else {
+            return Ok(());
+        };
+        let (Kind::Constant(Value::String(pattern)), Kind::List(items)) =
+            (&pattern.kind, &mut list.kind)
+        else {
+            return Ok(());
+        };
+        let verbs = match text::verbs(pattern) {
+            Ok(verbs) => verbs,
+            Err(error) => return fail(at, error.to_string()),
+        };
+        if verbs.len() > items.len() {
+            return fail(at, format!("index {} out of range", items.len()));
+        }
+        let mixed = std::mem::replace(&mut self.mixed, true);
+        for (verb, item) in verbs.into_iter().zip(items) {
+            let found = self.infer(&mut item.value)?;
+            let found = self.bindings.resolve(&found, true);
+            let good = match (verb, &found) {
+                (_, Type::Dyn) => true,
+                ('s', found) => !matches!(found, Type::Opaque(_) | Type::Optional(_)),
+                ('d', Type::Int | Type::Uint | Type::Double) => true,
+                ('f' | 'e', Type::Double) => true,
+                ('f', Type::Int | Type::Uint) => true,
+                ('b', Type::Int | Type::Uint | Type::Bool) => true,
+                ('x' | 'X', Type::Int | Type::Uint | Type::String | Type::Bytes) => true,
+                ('o', Type::Int | Type::Uint) => true,
+                _ => false,
+            };
+            if !good {
+                return fail(
+                    item.value.at,
+                    format!("error during formatting: %{verb} does not take a {found}"),
+                );
+            }
+        }
+        self.mixed = mixed;
+        Ok(())
     }
 
     fn fold(&mut self, fold: &mut Fold, at: usize) -> Inferred {

@@ -69,7 +69,6 @@ impl Engine {
             environment: Environment {
                 functions: functions(true),
                 multiple_allocations: true,
-                mixed_literals: false,
             },
             compiled: BTreeMap::new(),
             texts: BTreeMap::new(),
@@ -311,7 +310,6 @@ impl Checker {
             environment: Environment {
                 functions: functions(lists),
                 multiple_allocations: features.has(Feature::ConsumableCapacity),
-                mixed_literals: false,
             },
             lists,
         }

@@ -129,9 +129,8 @@ impl Evaluator<'_> {
                             None => continue,
                         }
                     }
-                    if map.insert(key, value).is_some() {
-                        return Err(Error::new("Failed with repeated key"));
-                    }
+                    // As in cel-go, the last of equal keys wins.
+                    map.insert(key, value);
                 }
                 Ok(make_map(map))
             }
@@ -238,6 +237,7 @@ impl Evaluator<'_> {
             let (left, right) = (self.value(left)?, self.value(right)?);
             self.spend(1 + library::weight(function, &[&left, &right]))?;
             return match function {
+                "_==_" | "_!=_" if left.refuses_equality(&right) => Err(Error::no_overload()),
                 "_==_" => Ok(Value::Bool(left.equals(&right))),
                 "_!=_" => Ok(Value::Bool(!left.equals(&right))),
                 "_[_]" => index(&left, &right),
@@ -439,6 +439,7 @@ fn from_key(key: &Key) -> Value {
             Ok(value) => Value::Int(value),
             Err(_) => Value::Uint(u64::try_from(*value).unwrap_or_default()),
         },
+        Key::Fraction(bits) => Value::Double(f64::from_bits(*bits)),
         Key::String(value) => Value::String(value.clone()),
     }
 }

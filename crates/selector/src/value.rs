@@ -62,8 +62,10 @@ pub struct Map {
 pub enum Key {
     /// A boolean.
     Bool(bool),
-    /// A whole number of either type.
+    /// A whole number of any type.
     Number(i128),
+    /// A number with a fraction, by its bits.
+    Fraction(u64),
     /// A text.
     String(Arc<str>),
 }
@@ -78,6 +80,7 @@ impl Value {
             Value::Double(value) if value.fract() == 0.0 && value.abs() < 1e30 => {
                 Some(Key::Number(*value as i128))
             }
+            Value::Double(value) => Some(Key::Fraction(value.to_bits())),
             Value::String(value) => Some(Key::String(value.clone())),
             _ => None,
         }
@@ -109,17 +112,32 @@ impl Value {
         }
     }
 
+    /// Whether comparing these two for equality is an error: Kubernetes' own types compare only with
+    /// themselves and with `null`.
+    pub fn refuses_equality(&self, other: &Value) -> bool {
+        let own = matches!(
+            self,
+            Value::Quantity(_)
+                | Value::Semver(_)
+                | Value::Ip(_)
+                | Value::Cidr(_)
+                | Value::Url(_)
+                | Value::Format(_)
+        );
+        own && *other != Value::Null && self.type_name() != other.type_name()
+    }
+
     /// CEL's equality: false for values of different types, but numbers compare by value.
     pub fn equals(&self, other: &Value) -> bool {
         match (self, other) {
             (Value::List(a), Value::List(b)) => {
-                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.equals(b))
+                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| inner_equals(a, b))
             }
             (Value::Map(a), Value::Map(b)) => {
                 a.entries.len() == b.entries.len()
-                    && a.entries
-                        .iter()
-                        .all(|(key, value)| b.entries.get(key).is_some_and(|b| value.equals(b)))
+                    && a.entries.iter().all(|(key, value)| {
+                        b.entries.get(key).is_some_and(|b| inner_equals(value, b))
+                    })
             }
             (Value::Optional(Some(a)), Value::Optional(Some(b))) => a.equals(b),
             (Value::Cidr(a), Value::Cidr(b)) => a == b,
@@ -152,6 +170,11 @@ impl Value {
             _ => compare_numbers(self.as_number()?, other.as_number()?),
         }
     }
+}
+
+/// Inside of lists and maps an error counts as equal, as in cel-go.
+fn inner_equals(a: &Value, b: &Value) -> bool {
+    a.refuses_equality(b) || a.equals(b)
 }
 
 #[derive(Clone, Copy)]

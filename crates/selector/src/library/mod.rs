@@ -66,8 +66,6 @@ pub fn weight(function: &str, arguments: &[&Value]) -> u64 {
 
 fn general(function: &str, arguments: &[Value]) -> Option<Evaluated> {
     Some(match (function, arguments) {
-        ("_==_", [a, b]) => Ok(Value::Bool(a.equals(b))),
-        ("_!=_", [a, b]) => Ok(Value::Bool(!a.equals(b))),
         ("_<_", [a, b]) => order(a, b, |o| o.is_lt()),
         ("_<=_", [a, b]) => order(a, b, |o| o.is_le()),
         ("_>_", [a, b]) => order(a, b, |o| o.is_gt()),

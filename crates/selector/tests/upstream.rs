@@ -1,0 +1,103 @@
+//! Expressions and devices with the outcomes that cel-go gave them, recorded by `conformance/cel`.
+
+use trainyard_model::device::{Attribute, Capacity, Device};
+use trainyard_model::selector::Engine as _;
+use trainyard_selector::{Engine, Prepared};
+
+/// The devices of `devices.json`, with their drivers.
+fn devices(engine: &mut Engine) -> Vec<Prepared> {
+    let text = include_str!("devices.json");
+    let listed: Vec<serde_json::Value> = serde_json::from_str(text).expect("JSON");
+    listed
+        .iter()
+        .map(|entry| {
+            let driver = entry["driver"].as_str().expect("a driver");
+            let device = device(&entry["device"]);
+            engine.convert(driver, &device)
+        })
+        .collect()
+}
+
+fn device(json: &serde_json::Value) -> Device {
+    let entries = |key: &str| json[key].as_object().into_iter().flatten();
+    Device {
+        name: json["name"].as_str().expect("a name").into(),
+        allow_multiple_allocations: json["allowMultipleAllocations"].as_bool(),
+        attributes: entries("attributes")
+            .map(|(name, value)| (name.as_str().into(), attribute(value)))
+            .collect(),
+        capacity: entries("capacity")
+            .map(|(name, value)| {
+                let value = value["value"].as_str().expect("a quantity");
+                let value = value.parse().expect("a quantity");
+                let capacity = Capacity {
+                    value,
+                    request_policy: None,
+                };
+                (name.as_str().into(), capacity)
+            })
+            .collect(),
+        ..Device::default()
+    }
+}
+
+fn attribute(json: &serde_json::Value) -> Attribute {
+    let (kind, value) = json
+        .as_object()
+        .and_then(|object| object.iter().next())
+        .expect("an attribute has a value");
+    let text = || value.as_str().expect("a text").into();
+    let list = || value.as_array().expect("a list").iter();
+    match kind.as_str() {
+        "int" => Attribute::Int(value.as_i64().expect("a number")),
+        "bool" => Attribute::Bool(value.as_bool().expect("a boolean")),
+        "string" => Attribute::String(text()),
+        "version" => Attribute::Version(text()),
+        "ints" => Attribute::Ints(list().map(|v| v.as_i64().expect("a number")).collect()),
+        "strings" => {
+            Attribute::Strings(list().map(|v| v.as_str().expect("a text").into()).collect())
+        }
+        other => panic!("no attribute {other}"),
+    }
+}
+
+#[test]
+fn outcomes_are_those_of_cel_go() {
+    let mut engine = Engine::new();
+    let devices = devices(&mut engine);
+    let mut different = Vec::new();
+    let mut count = 0;
+    for line in include_str!("outcomes.txt").lines() {
+        let (expression, outcomes) = line.rsplit_once(' ').expect("an expression and outcomes");
+        let expression: String = serde_json::from_str(expression).expect("a JSON string");
+        let (ours, why) = match engine.compile(&expression) {
+            Err(error) => ("c".to_owned(), error.to_string()),
+            Ok(compiled) => {
+                let mut why = String::new();
+                let ours = devices
+                    .iter()
+                    .map(|device| match engine.matches(&compiled, device) {
+                        Ok(true) => 't',
+                        Ok(false) => 'f',
+                        Err(error) => {
+                            why = error.to_string();
+                            'e'
+                        }
+                    })
+                    .collect();
+                (ours, why)
+            }
+        };
+        count += 1;
+        if ours != outcomes {
+            different.push(format!("{expression}\n    cel-go {outcomes}, ours {ours} ({why})"));
+        }
+    }
+    assert!(count > 500, "the table has lost lines");
+    assert!(
+        different.is_empty(),
+        "{} of {count} differ:\n{}",
+        different.len(),
+        different.join("\n")
+    );
+}
