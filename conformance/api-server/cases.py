@@ -79,6 +79,7 @@ SELECTORS = ["true", "", "1", "device.", "device.driver == 'a'", "device.attribu
              "['a','b','c'].all(a, ['a','b','c'].all(b, ['a','b','c'].all(c, ['a','b','c'].all(d, device.driver.contains(a + b + c + d)))))",
              "[%s].all(a, [%s].all(b, [%s].all(c, device.driver == a + b + c)))" % ((",".join(["'a'"] * 100),) * 3)]
 DERIVED = ["device.driver", "1", "true", "device", "[1]", "device.attributes['a'].b", "!", "1.5", "semver('1.2.3')", "quantity('1')", "device.attributes['a'].?b.orValue(1)"]
+CONDITION = {"type": "Ready", "status": "True", "reason": "Good", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
 VERSIONS = ["1.2.3", "v1.2.3", "1.2", "01.2.3", "1.2.3-rc.1", "1.2.3-01", "1.2.3+b.01", "1.2.3-", "1.2.3+", "", "1.2.3-a..b", "1.2.3 ", "1.2.3-" + "a" * 58, "1.2.3-" + "a" * 59, "1.2." + "3" * 61, text("a", 65)]
 POOLS = ["a", "", "a/b", "a//b", "/a", "a/", "A", "a.b/c", text("a", 253), text("a", 254), "a" * 126 + "/" + "b" * 126, "a" * 127 + "/" + "b" * 126, "a/B/c!", text("A", 254), "ü"]
 
@@ -555,12 +556,24 @@ class Kinds:
         self.each(["spec", "taint", "effect"], ["", "None", "NoSchedule", "NoExecute", "PreferNoSchedule", "none"])
         self.case([["spec", "taint", "timeAdded"], "2026-01-01T00:00:00Z"])
         self.each(["spec"], [{}, None])
+        self.standing = "stored"
+        self.base("rule-status", "DeviceTaintRule", {"taint": {"key": "k", "effect": "NoExecute"}}, status={"conditions": [CONDITION]})
+        self.sweep(["status"])
+        self.conditions(["status", "conditions"])
+        self.standing = "new"
+
+    def conditions(self, path):
+        for change in [{"type": ""}, {"type": "a/b"}, {"type": "-"}, {"status": ""}, {"status": "true"}, {"status": "Unknown"}, {"observedGeneration": -1}, {"observedGeneration": 1}, {"reason": ""}, {"reason": "a b"}, {"reason": "A_,:b"}, {"reason": "Ab:"},
+                       {"reason": text("a", 1024)}, {"reason": text("a", 1025)}, {"message": text("a", 32768)}, {"message": text("a", 32769)}]:
+            self.case([path, [{**CONDITION, **change}]])
+        self.case([path, many(8, {**CONDITION, "type": "T#"})])
+        self.case([path, many(9, {**CONDITION, "type": "T#"})])
+        self.case([path, many(3, CONDITION)])
 
     def statuses(self):
         """The status of claims that exist."""
         self.standing = "stored"
         share = "01234567-89ab-cdef-0123-456789abcdef"
-        condition = {"type": "Ready", "status": "True", "reason": "Good", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
         self.base("status", "ResourceClaim", self.claim_base(), status={
             "allocation": {
                 "devices": {
@@ -569,7 +582,7 @@ class Kinds:
                     "config": [{"source": "FromClass", "requests": ["r"], "opaque": {"driver": "d.e", "parameters": {}}}]},
                 "nodeSelector": {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n"]}]}]}},
             "reservedFor": [{"resource": "pods", "name": "x", "uid": "u"}],
-            "devices": [{"driver": "d.e", "pool": "p", "device": "b", "conditions": [condition], "data": {"a": 1}, "networkData": {"interfaceName": "eth0", "ips": ["10.9.8.7/24"], "hardwareAddress": "00:11"}},
+            "devices": [{"driver": "d.e", "pool": "p", "device": "b", "conditions": [CONDITION], "data": {"a": 1}, "networkData": {"interfaceName": "eth0", "ips": ["10.9.8.7/24"], "hardwareAddress": "00:11"}},
                         {"driver": "d.e", "pool": "p", "device": "a", "shareID": share}]})
         self.sweep(["status"])
         results = ["status", "allocation", "devices", "results"]
@@ -604,12 +617,7 @@ class Kinds:
         self.each(device + ["driver"], DRIVERS)
         self.each(device + ["pool"], POOLS)
         self.each(device + ["device"], LABELS)
-        conditions = device + ["conditions"]
-        for change in [{"type": ""}, {"type": "a/b"}, {"type": "-"}, {"status": ""}, {"status": "true"}, {"status": "Unknown"}, {"observedGeneration": -1}, {"observedGeneration": 1}, {"reason": ""}, {"reason": "a b"}, {"reason": "A_,:b"}, {"reason": "Ab:"}, {"reason": text("a", 1024)}, {"reason": text("a", 1025)}, {"message": text("a", 32768)}, {"message": text("a", 32769)}]:
-            self.case([conditions, [{**condition, **change}]])
-        self.case([conditions, many(8, {**condition, "type": "T#"})])
-        self.case([conditions, many(9, {**condition, "type": "T#"})])
-        self.case([conditions, many(3, condition)])
+        self.conditions(device + ["conditions"])
         self.each(device + ["data"], [None, {}, [], 1, "a", {"k": text("x", (10 << 10) - 8)}, {"k": text("x", (10 << 10) - 7)}])
         network = device + ["networkData"]
         self.each(network + ["interfaceName"], ["", text("a", 256), text("a", 257), text("é", 129)])

@@ -418,3 +418,83 @@ impl DropDisabled for ResourceSlice {
         dropper.dropped
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beta::Served;
+    use k8s_openapi::api::resource::{v1, v1beta1};
+    use serde_json::json;
+
+    fn dropped(mut object: impl DropDisabled, gates: &Gates, version: Version) -> Vec<String> {
+        let dropped = object.drop_disabled(gates, version);
+        assert!(object.drop_disabled(gates, version).is_empty());
+        dropped.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_field_is_named_as_the_document_has_it() {
+        let basic = json!({"attributes": {"x": {"ints": [1]}}, "taints": []});
+        let slice = |version: &str, device| {
+            json!({"apiVersion": format!("resource.k8s.io/{version}"), "kind": "ResourceSlice",
+                "metadata": {"name": "s"}, "spec": {"driver": "d", "nodeName": "n",
+                "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1}, "devices": [device]}})
+        };
+        let flat: v1beta1::ResourceSlice =
+            serde_json::from_value(slice("v1beta1", json!({"name": "a", "basic": basic})))
+                .expect("a slice");
+        assert_eq!(
+            dropped(flat.into_hub(), &Gates::default(), Version::V1Beta1),
+            [
+                "spec.devices[0].basic.attributes[x].ints: dropped, feature gate DRAListTypeAttributes is off"
+            ]
+        );
+        let hub: v1::ResourceSlice = serde_json::from_value(slice(
+            "v1",
+            json!({"name": "a", "attributes": {"x": {"ints": [1]}}, "taints": []}),
+        ))
+        .expect("a slice");
+        assert_eq!(
+            dropped(
+                hub,
+                &Gates::default().without(Feature::DeviceTaints),
+                Version::V1
+            ),
+            [
+                "spec.devices[0].taints: dropped, feature gate DRADeviceTaints is off",
+                "spec.devices[0].attributes[x].ints: dropped, feature gate DRAListTypeAttributes is off",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_dropped_with_all_gates() {
+        let claim: v1::ResourceClaim = serde_json::from_value(json!({
+            "apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": "c"},
+            "spec": {"devices": {
+                "constraints": [{"distinctAttribute": "d.e/a"}],
+                "requests": [
+                    {"name": "r", "exactly": {"deviceClassName": "c", "adminAccess": true, "tolerations": [],
+                        "capacity": {}, "derivedAttributes": []}},
+                    {"name": "l", "firstAvailable": [{"name": "s", "deviceClassName": "c", "tolerations": [],
+                        "capacity": {}, "derivedAttributes": []}]},
+                ]}},
+        }))
+        .expect("a claim");
+        let all: Gates = Feature::ALL.into_iter().map(Gate::from).collect();
+        assert!(dropped(claim.clone(), &all, Version::V1).is_empty());
+        let exactly = "spec.devices.requests[0].exactly";
+        let none: Gates = [].into_iter().collect();
+        assert_eq!(
+            dropped(claim, &none, Version::V1),
+            [
+                "spec.devices.constraints[0].distinctAttribute: dropped, feature gate DRAConsumableCapacity is off".to_owned(),
+                format!("{exactly}.adminAccess: dropped, feature gate DRAAdminAccess is off"),
+                format!("{exactly}.tolerations: dropped, feature gate DRADeviceTaints is off"),
+                format!("{exactly}.capacity: dropped, feature gate DRAConsumableCapacity is off"),
+                format!("{exactly}.derivedAttributes: dropped, feature gate DRADerivedAttributes is off"),
+                "spec.devices.requests[1].firstAvailable: dropped, feature gate DRAPrioritizedList is off".to_owned(),
+            ]
+        );
+    }
+}

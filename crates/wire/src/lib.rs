@@ -9,7 +9,7 @@
 //! - [`mod@read`]: from sources to objects, through [`yaml`], strict decoding, [`defaults`], [`beta`]
 //!   (older versions become v1), [`gates`] (fields that a cluster would drop) and [`validate`];
 //! - [`convert`]: between Kubernetes' types and `model`'s;
-//! - [`write`]: objects as YAML and JSON, as kubectl prints them.
+//! - [`mod@write`]: objects as YAML and JSON, as kubectl prints them.
 //!
 //! Refuses to know: files (it is given bytes), CEL (it asks `model`'s port), what objects mean to each
 //! other.

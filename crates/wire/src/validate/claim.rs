@@ -498,3 +498,50 @@ pub(super) fn declared_qualified(report: &mut Report, name: &str, at: &Path<'_>)
     }
     identity::domain_wanted(report, name, at);
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use trainyard_model::selector::{CheckError, ExpressionCheck};
+
+    use crate::beta::Version;
+    use crate::gates::Gates;
+    use crate::validate::{Rules, Standing, Validate};
+
+    struct Costs(u64);
+
+    impl ExpressionCheck for Costs {
+        fn check_selector(&self, _: &str) -> Result<(), CheckError> {
+            Ok(())
+        }
+
+        fn check_derived(&self, _: &str) -> Result<u64, CheckError> {
+            Ok(self.0)
+        }
+    }
+
+    #[test]
+    fn the_costs_of_derived_attributes_add_up() {
+        let derived = json!([{"name": "d.e/a", "expression": "device.driver"}]);
+        let claim: k8s_openapi::api::resource::v1::ResourceClaim = serde_json::from_value(json!({
+            "apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim",
+            "metadata": {"name": "c", "namespace": "n"},
+            "spec": {"devices": {"constraints": [{"matchAttribute": "d.e/a"}], "requests": [
+                {"name": "r", "exactly": {"deviceClassName": "c", "allocationMode": "All", "derivedAttributes": derived}},
+                {"name": "s", "exactly": {"deviceClassName": "c", "allocationMode": "All", "derivedAttributes": derived}},
+            ]}},
+        }))
+        .expect("a claim");
+        let paths = |cost| {
+            let errors = claim.validate(&Rules {
+                version: Version::V1,
+                standing: Standing::New,
+                gates: &Gates::default(),
+                expressions: &Costs(cost),
+            });
+            errors.into_iter().map(|e| e.path).collect::<Vec<_>>()
+        };
+        assert!(paths(500_000).is_empty());
+        assert_eq!(paths(500_001), ["spec.devices"]);
+    }
+}
