@@ -52,7 +52,7 @@ impl Classes {
 
 /// Classes by what a device takes whoever wants it.
 fn base(problem: &Problem<'_>) -> Vec<u32> {
-    let mut numbers: FxHashMap<(_, &[i128], bool), u32> = FxHashMap::default();
+    let mut numbers: FxHashMap<(_, &[i128], bool, bool), u32> = FxHashMap::default();
     (0..problem.places.len())
         .map(|place| {
             let consumption = problem.counters.consumption(place);
@@ -64,6 +64,7 @@ fn base(problem: &Problem<'_>) -> Vec<u32> {
                 consumption,
                 problem.room_at(place),
                 problem.shared.has(place),
+                multi,
             );
             let next = numbers.len() as u32 + 1;
             *numbers.entry(key).or_insert(next)
@@ -97,6 +98,7 @@ fn extend(problem: &Problem<'_>, option: usize, place: usize, key: &mut Vec<u64>
             0
         });
     }
+    key.push(choice.amounts_at(place).len() as u64);
     for amount in choice.amounts_at(place) {
         key.push(*amount as u64);
         key.push((*amount >> 64) as u64);

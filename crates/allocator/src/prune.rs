@@ -280,10 +280,18 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 if constraint.kind != Kind::Match || constraint.claim < claim {
                     return true;
                 }
-                let last = problem.claim_slots[constraint.claim].end;
+                let last = problem.claim_slots[constraint.claim].end.min(self.horizon);
                 let slots = spot.slot.max(problem.claim_slots[constraint.claim].start)..last;
-                let mut options = slots.flat_map(|slot| problem.slots[slot].options.clone());
-                if !options.any(|option| column(problem, option, index).is_some()) {
+                // Requests with an alternative that the constraint spares need no element.
+                let spared = |slot: usize| {
+                    let mut options = if slot == spot.slot {
+                        spot.option..spot.option + 1
+                    } else {
+                        problem.slots[slot].options.clone()
+                    };
+                    options.any(|option| column(problem, option, index).is_none())
+                };
+                if slots.clone().all(spared) {
                     return true;
                 }
                 let values = &state.values[index];
@@ -389,10 +397,11 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 least[counter as usize] += amounts.iter().take(need).sum::<i128>();
             }
         }
+        // A counter that is overdrawn bars only those who take from its pool.
         least
             .iter()
             .zip(&state.left)
-            .all(|(least, left)| least <= left)
+            .all(|(least, left)| *least == 0 || least <= left)
     }
 
     /// All that the future from `spot` on depends on.
@@ -569,6 +578,12 @@ impl Guide for Pruner<'_, '_> {
             key: Some(key),
         });
         false
+    }
+
+    fn turns_to_next_option(&mut self, slot: usize) {
+        if !self.retreats_past(slot) {
+            self.retreat = None;
+        }
     }
 
     fn skips(&mut self, state: &State<'_, '_>, place: usize) -> bool {

@@ -64,6 +64,8 @@ pub(crate) trait Guide {
     /// Whether nothing can come of looking for a device here. If something can, one
     /// [`Guide::leave`] follows.
     fn is_vain(&mut self, state: &State<'_, '_>, spot: Spot) -> bool;
+    /// The next alternative of a slot is tried.
+    fn turns_to_next_option(&mut self, slot: usize);
     /// Whether nothing can come of taking this device here.
     fn skips(&mut self, state: &State<'_, '_>, place: usize) -> bool;
     /// The device was taken here, in vain, and put back.
@@ -79,6 +81,7 @@ impl Guide for Plain {
     fn is_vain(&mut self, _: &State<'_, '_>, _: Spot) -> bool {
         false
     }
+    fn turns_to_next_option(&mut self, _: usize) {}
     fn skips(&mut self, _: &State<'_, '_>, _: usize) -> bool {
         false
     }
@@ -390,6 +393,7 @@ fn give_back(
                     Back::Failed
                 });
             }
+            guide.turns_to_next_option(slot);
             selected[slot] = option;
             frames.push(Frame::List {
                 slot,
