@@ -40,6 +40,7 @@ class Server:
         value["metadata"]["name"] = name
         status, answer = self.send("POST", path, {key: entry for key, entry in value.items() if key != "status"})
         assert status == 201, answer
+        value["metadata"]["resourceVersion"] = answer["metadata"]["resourceVersion"]
         result = verdict(*self.send("PUT", f"{path}/{name}/status{query}", value))
         self.send("DELETE", f"{path}/{name}")
         return result
