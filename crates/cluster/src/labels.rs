@@ -174,6 +174,27 @@ impl NodeTerm {
         })
     }
 
+    /// The same from the vocabulary of devices.
+    pub fn of_model(term: &trainyard_model::node::NodeSelectorTerm) -> Option<NodeTerm> {
+        let requirement = |requirement: &trainyard_model::node::NodeSelectorRequirement| {
+            NodeSelectorRequirement {
+                key: requirement.key.to_string(),
+                operator: requirement.operator.to_string(),
+                values: Some(requirement.values.iter().map(ToString::to_string).collect()),
+            }
+        };
+        NodeTerm::of(&NodeSelectorTerm {
+            match_expressions: Some(term.match_expressions.iter().map(requirement).collect()),
+            match_fields: Some(term.match_fields.iter().map(requirement).collect()),
+        })
+    }
+
+    /// The only node that can match, where the term names one.
+    pub fn only(&self) -> Option<&Text> {
+        let (_, name) = self.fields.iter().find(|(equal, _)| *equal)?;
+        Some(name)
+    }
+
     /// Whether the node matches.
     pub fn matches(&self, name: &str, labels: &Labels) -> bool {
         self.labels.matches(labels)

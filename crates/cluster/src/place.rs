@@ -113,7 +113,12 @@ impl Shape {
         }
     }
 
-    /// Forgets what was found, once no pod will ask again.
+    /// How much is remembered.
+    pub fn remembered(&self) -> usize {
+        self.found.len() + self.verdicts.len()
+    }
+
+    /// Forgets what was found out; it can be found out again.
     pub fn forget(&mut self) {
         self.found = FxHashMap::default();
         self.forget_devices();

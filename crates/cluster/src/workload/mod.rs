@@ -24,6 +24,7 @@ use crate::labels::{Labels, Selector};
 use crate::node::Machine;
 
 pub use owners::Owners;
+pub use sets::{Groups, ReplicatedJob};
 
 /// One pod, made or found.
 #[derive(Debug, Clone)]
@@ -144,13 +145,7 @@ impl<'a> Factory<'a> {
                 })
                 .collect(),
             extended_claim: extended.map(|claim| claim.resource_claim_name.as_str().into()),
-            created: match &object.metadata.creation_timestamp {
-                Some(time) => serde_json::to_value(time)
-                    .ok()
-                    .and_then(|time| time.as_str().map(Into::into))
-                    .unwrap_or_default(),
-                None => Text::default(),
-            },
+            created: crate::input::time(object.metadata.creation_timestamp.as_ref()),
             spec: Arc::new(spec),
             source: at,
             path: "spec".into(),
