@@ -39,6 +39,8 @@ pub(crate) struct Constraint {
     pub columns: Vec<Vec<u32>>,
     /// The elements of each set.
     pub sets: Vec<Vec<u32>>,
+    /// What the elements are; `None`: of no known type.
+    pub elements: Vec<Option<Element>>,
     /// Sets whose element is of no known type.
     pub unknown: Bits,
     /// How many words a set of elements takes.
@@ -49,14 +51,9 @@ pub(crate) struct Constraint {
 
 impl Constraint {
     /// The elements of a set.
-    pub fn elements(&self, set: u32) -> &[u64] {
+    pub fn elements_of(&self, set: u32) -> &[u64] {
         let start = set as usize * self.words;
         &self.bits[start..start + self.words]
-    }
-
-    /// Whether each set has one element.
-    pub fn is_plain(&self) -> bool {
-        self.sets.iter().all(|set| set.len() == 1)
     }
 
     /// Converts a constraint of a claim whose options are all in `problem`.
@@ -126,7 +123,12 @@ impl Constraint {
             .unknown
             .iter()
             .for_each(|set| unknown.insert(*set as usize));
+        let mut elements = vec![None; table.next as usize];
+        for (element, number) in &table.elements {
+            elements[*number as usize] = Some(*element);
+        }
         problem.constraints.push(Constraint {
+            elements,
             claim,
             index,
             kind,

@@ -10,6 +10,7 @@ pub(crate) type Name = u32;
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     ids: FxHashMap<Text, Name>,
+    texts: Vec<Text>,
 }
 
 impl Names {
@@ -21,12 +22,9 @@ impl Names {
         self.add(text.clone())
     }
 
-    /// As [`Names::intern`], for a part of a text.
-    pub fn intern_str(&mut self, text: &str) -> Name {
-        if let Some(id) = self.ids.get(text) {
-            return *id;
-        }
-        self.add(text.into())
+    /// The text of a number.
+    pub fn text(&self, name: Name) -> &Text {
+        &self.texts[name as usize]
     }
 
     /// The number of `text` if it was ever seen.
@@ -36,6 +34,7 @@ impl Names {
 
     fn add(&mut self, text: Text) -> Name {
         let id = Name::try_from(self.ids.len()).expect("fewer than four billion names");
+        self.texts.push(text.clone());
         self.ids.insert(text, id);
         id
     }

@@ -38,8 +38,6 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub claim: usize,
-    /// Its place in the claim.
-    pub request: usize,
     pub options: Range<usize>,
     /// Whether it is a prioritized list.
     pub listed: bool,
@@ -299,7 +297,7 @@ fn add_claim<'a, E: Engine>(
 ) -> Result<(), Fatal> {
     let first_slot = problem.slots.len();
     let mut at_least = 0i64;
-    for (at, request) in claim.requests.iter().enumerate() {
+    for request in &claim.requests {
         check_features(question.features, claim, request)?;
         let first = problem.options.len();
         let listed = !request.first_available.is_empty();
@@ -334,7 +332,6 @@ fn add_claim<'a, E: Engine>(
         at_least += need;
         problem.slots.push(Slot {
             claim: index,
-            request: at,
             options,
             listed,
         });

@@ -462,8 +462,9 @@ impl<'p, 'a> Pruner<'p, 'a> {
             let choice = &problem.options[spot.option];
             let mut from = spot.start;
             while let Some(place) = choice.open.next(from) {
-                if state.marks[place] == 0 {
-                    count(classes[place], 2);
+                if !state.is_taken(spot.option, place) {
+                    let marked = u32::from(state.marks[place] > 0) << 31;
+                    count(classes[place] | marked, 2);
                 }
                 from = place + 1;
             }
@@ -538,7 +539,9 @@ impl<'p, 'a> Pruner<'p, 'a> {
 
     fn alike(&self, state: &State<'_, '_>, slot: usize, one: usize, other: usize) -> bool {
         let classes = self.classes.at(slot);
+        // With admin access a device that others have costs them nothing.
         classes[one] == classes[other]
+            && (state.marks[one] == 0) == (state.marks[other] == 0)
             && (!self.problem.multi.has(one) || {
                 let taken = |place: usize| (state.shares[place], &state.taken[place]);
                 state.shares[one] == 0 && state.shares[other] == 0 || taken(one) == taken(other)

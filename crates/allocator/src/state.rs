@@ -231,7 +231,7 @@ impl<'p, 'a> State<'p, 'a> {
         let Some(top) = values.len().checked_sub(words) else {
             return Take::Taken;
         };
-        let elements = constraint_of.elements(set);
+        let elements = constraint_of.elements_of(set);
         let meets = values[top..].iter().zip(elements).any(|(a, b)| a & b != 0);
         let allowed = match constraint_of.kind {
             Kind::Match => meets,
@@ -259,7 +259,7 @@ impl<'p, 'a> State<'p, 'a> {
     fn add_value(&mut self, constraint: usize, column: usize, place: usize) {
         let constraint_of = &self.problem.constraints[constraint];
         let set = constraint_of.columns[column][place];
-        let elements = constraint_of.elements(set);
+        let elements = constraint_of.elements_of(set);
         let values = &mut self.values[constraint];
         match values.len().checked_sub(constraint_of.words) {
             None => values.extend_from_slice(elements),

@@ -21,6 +21,7 @@ pub mod features;
 pub mod node;
 pub mod plan;
 pub mod quantity;
+pub mod refusal;
 pub mod selector;
 pub mod slice;
 pub mod taint;
