@@ -8,6 +8,8 @@ import copy
 import json
 import random
 
+from expressions import EVERYWHERE, EVERYWHERE_DERIVED
+
 
 def text(what, times):
     return {"$text": [what, times]}
@@ -74,11 +76,6 @@ LONG_QUALIFIED = ["".join(["a" * 63, "/x"]), "a" * 64 + "/x", "A" * 64 + "/x", "
 LABEL_KEYS = ["a", "", "a/b", "A/b", "/a", "a/", "/", "a/b/c", text("a", 63), text("a", 64), "-a", "a" * 253 + "/b", "a" * 254 + "/b", "a b", "A.b_c-D", "ü", "a/" + "b" * 64]
 LABEL_VALUES = ["a", "", "-a", "a-", text("a", 63), text("a", 64), "a b", "A.b_c", "ü", text("!", 64)]
 QUANTITIES = ["0", "1", "-1", "1.5", "1e3", "1E3", "5m", "1n", "0.1n", "1Ki", "1.5Gi", "16Ei", "9E", "1e40", "+4", "007", ".5", "5.", "12e", "1e-3", "1KI", "1 Gi", "a", "1.2.3", "", 4, 1.5, 1e3, True, " 4 ", "4 ", "-0", "1e", "1ee3", "--1", "1k", "1K", "1u", "999999999999999999999", "0x10", "1_000", "Infinity", "NaN"]
-SELECTORS = ["true", "", "1", "device.", "device.driver == 'a'", "device.attributes['a'].b == 1", "device.nothing", "a", "has(device.attributes)", "device.capacity['a'].b.isGreaterThan(quantity('1'))",
-             "device.attributes['a'].b.map(x, x)", "size(device.driver) > 2", "device.driver.matches('[')", "!", "device.allowMultipleAllocations == true", "device.attributes['a'].includes('b')", "A", "a/b", " " * (10 << 10),
-             "['a','b','c'].all(a, ['a','b','c'].all(b, ['a','b','c'].all(c, ['a','b','c'].all(d, device.driver.contains(a + b + c + d)))))",
-             "[%s].all(a, [%s].all(b, [%s].all(c, device.driver == a + b + c)))" % ((",".join(["'a'"] * 100),) * 3)]
-DERIVED = ["device.driver", "1", "true", "device", "[1]", "device.attributes['a'].b", "!", "1.5", "semver('1.2.3')", "quantity('1')", "device.attributes['a'].?b.orValue(1)"]
 CONDITION = {"type": "Ready", "status": "True", "reason": "Good", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
 VERSIONS = ["1.2.3", "v1.2.3", "1.2", "01.2.3", "1.2.3-rc.1", "1.2.3-01", "1.2.3+b.01", "1.2.3-", "1.2.3+", "", "1.2.3-a..b", "1.2.3 ", "1.2.3-" + "a" * 58, "1.2.3-" + "a" * 59, "1.2." + "3" * 61, text("a", 65)]
 POOLS = ["a", "", "a/b", "a//b", "/a", "a/", "A", "a.b/c", text("a", 253), text("a", 254), "a" * 126 + "/" + "b" * 126, "a" * 127 + "/" + "b" * 126, "a/B/c!", text("A", 254), "ü"]
@@ -194,7 +191,7 @@ class Kinds:
 
     def selectors(self, path):
         good = {"cel": {"expression": "true"}}
-        for expression in SELECTORS:
+        for expression in EVERYWHERE:
             self.case([path, [{"cel": {"expression": expression}}]])
         for length in [10 << 10, (10 << 10) + 1]:
             self.case([path, [{"cel": {"expression": {"$text": [" ", length]}}}]])
@@ -308,7 +305,7 @@ class Kinds:
             for requests in [["r"], ["l"], ["l/s"], ["l/t"], ["r", "l/t"], []]:
                 self.case([at, [good]], [devices + ["constraints"], [{"requests": requests, "matchAttribute": "d.e/x"}]])
                 self.case([at, [good]], [devices + ["constraints"], [{"requests": requests, "matchAttribute": "d.e/y", "distinctAttribute": "d.e/x"}]])
-            for expression in DERIVED:
+            for expression in EVERYWHERE_DERIVED:
                 self.case([at, [{**good, "expression": expression}]], constraints)
             self.case([at, [{**good, "expression": text(" ", (10 << 10) + 1)}]], constraints)
             self.case([at, many(32, {**good, "name": "d.e/x#"})], [devices + ["constraints"], many(32, {"matchAttribute": "d.e/x#"})])

@@ -10,6 +10,7 @@ use k8s_openapi::api::resource::v1::{
 };
 
 use trainyard_model::features::Feature;
+use trainyard_model::selector::CheckError;
 
 use super::lists::{self, Declared};
 use super::meta::{self, Naming, Scope};
@@ -281,17 +282,25 @@ impl Walk<'_> {
                     );
                 }
                 if !attribute.expression.is_empty() {
-                    let cost = class::expression(
-                        report,
-                        &attribute.expression,
-                        &at.child("expression"),
-                        self.rules,
-                        |text| self.rules.expressions.check_derived(text),
-                    );
-                    self.derived_cost = self.derived_cost.saturating_add(cost.unwrap_or_default());
+                    self.expression(report, &attribute.expression, &at.child("expression"));
                 }
             },
         );
+    }
+
+    fn expression(&mut self, report: &mut Report, text: &str, at: &Path<'_>) {
+        let rules = self.rules;
+        class::expression(report, text, at, rules, |text| {
+            let checked = rules.expressions.check_derived(text);
+            let cost = match &checked {
+                Ok(cost) => *cost,
+                // The limit of one is the limit of all.
+                Err(CheckError::TooCostly(_)) => u64::MAX,
+                Err(CheckError::Invalid(_)) => 0,
+            };
+            self.derived_cost = self.derived_cost.saturating_add(cost);
+            checked.map(|_| ())
+        });
     }
 
     fn is_constrained(&self, attribute: &str, request: &str) -> bool {

@@ -89,30 +89,24 @@ pub(super) fn selectors(
 
 /// A CEL expression. What an object that exists says was checked when it was written, and is not
 /// checked again: newer rules may be stricter.
-pub(super) fn expression<T>(
+pub(super) fn expression(
     report: &mut Report,
     text: &str,
     at: &Path<'_>,
     rules: &Rules<'_>,
-    check: impl FnOnce(&str) -> Result<T, CheckError>,
-) -> Option<T> {
+    check: impl FnOnce(&str) -> Result<(), CheckError>,
+) {
     if rules.standing == Standing::Stored {
-        return None;
+        return;
     }
     if text.len() > EXPRESSION_MAX_LENGTH {
         report.too_long(Rule::Own, at, EXPRESSION_MAX_LENGTH);
-        return None;
+        return;
     }
     match check(text) {
-        Ok(found) => Some(found),
-        Err(CheckError::Invalid(why)) => {
-            report.invalid(at, text, &why);
-            None
-        }
-        Err(CheckError::TooCostly(why)) => {
-            report.forbidden(at, &why);
-            None
-        }
+        Ok(()) => {}
+        Err(CheckError::Invalid(why)) => report.invalid(at, text, &why),
+        Err(CheckError::TooCostly(why)) => report.forbidden(at, &why),
     }
 }
 
