@@ -115,6 +115,20 @@ impl Allocated {
         }
     }
 
+    /// Takes out all uses of a device.
+    pub fn take(&mut self, key: DeviceKey) -> Option<Use> {
+        self.uses.remove(&key)
+    }
+
+    /// Sets all uses of a device.
+    pub fn put(&mut self, key: DeviceKey, used: Use) {
+        if used.any() {
+            self.uses.insert(key, used);
+        } else {
+            self.uses.remove(&key);
+        }
+    }
+
     pub fn clear(&mut self) {
         self.uses.clear();
     }

@@ -30,8 +30,6 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Constraint {
     pub claim: usize,
-    /// Its place in the claim.
-    pub index: usize,
     pub kind: Kind,
     pub attribute: Text,
     /// Set number by place. The first column is that of published attributes, the others are
@@ -61,7 +59,6 @@ impl Constraint {
         inventory: &mut Inventory<E>,
         problem: &mut Problem<'_>,
         claim: usize,
-        index: usize,
         constraint: &claim::Constraint,
     ) {
         let (kind, attribute) = match &constraint.match_attribute {
@@ -130,7 +127,6 @@ impl Constraint {
         problem.constraints.push(Constraint {
             elements,
             claim,
-            index,
             kind,
             attribute: attribute.clone(),
             columns,

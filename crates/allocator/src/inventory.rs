@@ -358,7 +358,7 @@ impl<E: Engine> Inventory<E> {
         used.map(Use::holders).unwrap_or_default()
     }
 
-    fn key(&mut self, device: &DeviceId) -> DeviceKey {
+    pub(crate) fn key(&mut self, device: &DeviceId) -> DeviceKey {
         self.key_of(&device.driver, &device.pool, &device.device)
     }
 

@@ -21,6 +21,7 @@ mod capacity;
 mod classes;
 mod constraints;
 mod counters;
+mod explain;
 mod inventory;
 mod matching;
 mod names;

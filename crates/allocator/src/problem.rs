@@ -344,7 +344,7 @@ fn add_claim<'a, E: Engine>(
                 index: at,
             });
         }
-        Constraint::add(inventory, problem, index, at, constraint);
+        Constraint::add(inventory, problem, index, constraint);
     }
     Ok(())
 }

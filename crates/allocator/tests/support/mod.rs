@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test uses a part.
 
+pub mod trainium;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

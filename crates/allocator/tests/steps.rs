@@ -1,0 +1,155 @@
+//! How many steps upstream's search takes, and how many ours does, for the hard cases of
+//! `docs`: counts are deterministic, so they are held exactly or to a bound.
+
+mod support;
+
+use support::Scenario;
+use support::trainium::{neurons, pair, scenario};
+use trainyard_allocator::{Order, Verdict};
+
+struct Case {
+    name: &'static str,
+    scenario: Scenario,
+    upstream: u64,
+    most: u64,
+}
+
+fn cases() -> Vec<Case> {
+    let case = |name, scenario, upstream, most| Case {
+        name,
+        scenario,
+        upstream,
+        most,
+    };
+    let groups_of_four = [("efa", 0), ("efa", 4), ("efa", 8)];
+    let all_groups = [("efa", 0), ("efa", 4), ("efa", 8), ("efa", 12)];
+    let halves = [("efa", 0), ("efa", 8)];
+    vec![
+        case(
+            "seed-1",
+            scenario(16, vec![pair("c", 1, Some(1))], &[]),
+            6,
+            6,
+        ),
+        case(
+            "seed-4",
+            scenario(16, vec![pair("c", 4, Some(4))], &[]),
+            12,
+            12,
+        ),
+        case(
+            "seed-8",
+            scenario(16, vec![pair("c", 8, Some(8))], &[]),
+            20,
+            20,
+        ),
+        case(
+            "seed-16",
+            scenario(16, vec![pair("c", 16, Some(16))], &[]),
+            36,
+            36,
+        ),
+        case(
+            "three of four groups lack one EFA",
+            scenario(16, vec![pair("c", 4, Some(4))], &groups_of_four),
+            81,
+            62,
+        ),
+        case(
+            "every group lacks one EFA",
+            scenario(16, vec![pair("c", 4, Some(4))], &all_groups),
+            93,
+            49,
+        ),
+        case(
+            "each half lacks one EFA",
+            scenario(16, vec![pair("c", 8, Some(8))], &halves),
+            767,
+            49,
+        ),
+        case("9 of 8", scenario(8, vec![neurons("c", 9)], &[]), 256, 49),
+        case(
+            "13 of 12",
+            scenario(12, vec![neurons("c", 13)], &[]),
+            4096,
+            49,
+        ),
+        case(
+            "17 of 16",
+            scenario(16, vec![neurons("c", 17)], &[]),
+            65_536,
+            49,
+        ),
+        case(
+            "32 of 31",
+            scenario(31, vec![neurons("c", 32)], &[]),
+            2_000_000,
+            49,
+        ),
+    ]
+}
+
+#[test]
+fn hard_cases() {
+    for case in cases() {
+        let mut inventory = case.scenario.inventory();
+        let upstream = case.scenario.ask(0, |question| {
+            inventory.upstream_steps(question, Order::Combinations, 2_000_000)
+        });
+        assert_eq!(upstream, case.upstream, "{}: upstream", case.name);
+        let answer = case
+            .scenario
+            .ask(10_000_000, |question| inventory.allocate(question));
+        assert!(
+            answer.steps <= case.most,
+            "{}: {} steps",
+            case.name,
+            answer.steps
+        );
+        assert!(!matches!(answer.verdict, Verdict::GaveUp), "{}", case.name);
+    }
+}
+
+#[test]
+fn permutations_of_older_schedulers() {
+    for (name, scenario, steps) in [
+        (
+            "three of four groups lack one EFA",
+            scenario(
+                16,
+                vec![pair("c", 4, Some(4))],
+                &[("efa", 0), ("efa", 4), ("efa", 8)],
+            ),
+            1356,
+        ),
+        ("9 of 8", scenario(8, vec![neurons("c", 9)], &[]), 109_601),
+    ] {
+        let mut inventory = scenario.inventory();
+        let upstream = scenario.ask(0, |question| {
+            inventory.upstream_steps(question, Order::Permutations, 2_000_000)
+        });
+        assert_eq!(upstream, steps, "{name}");
+    }
+}
+
+#[test]
+fn many_claims_that_compete() {
+    // Eight claims of two, of which the last asks for one too many of a half.
+    for count in [4, 6, 8] {
+        let claims = vec![pair("a", count, None), pair("b", 8, Some(8))];
+        let scenario = scenario(16, claims, &[]);
+        let mut inventory = scenario.inventory();
+        let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
+        assert!(matches!(answer.verdict, Verdict::Fits(_)), "{count}");
+        assert!(answer.steps < 120, "{count}: {} steps", answer.steps);
+    }
+    let claims = (0..12).map(|index| {
+        let name = format!("c{index}");
+        pair(&name, if index == 11 { 6 } else { 1 }, None)
+    });
+    let scenario = scenario(16, claims.collect(), &[]);
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
+    assert!(matches!(answer.verdict, Verdict::Refused));
+    assert!(answer.steps < 100, "{} steps", answer.steps);
+}
