@@ -67,7 +67,7 @@ pub struct Inventory {
 }
 
 /// Classes that the published Helm charts install, with their selectors.
-const SUPPLIED: [(&str, &str); 2] = [
+pub const SUPPLIED: [(&str, &str); 2] = [
     ("neuron.aws.com", "device.driver == 'neuron.aws.com'"),
     (
         "efa.networking.k8s.aws",
