@@ -3,7 +3,7 @@
 //! Source: `k8s.io/apimachinery/pkg/api/validation/objectmeta.go` v0.37.2 and
 //! `pkg/apis/core/validation/validation.go` v1.37.2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -164,14 +164,23 @@ fn annotations(report: &mut Report, annotations: Option<&BTreeMap<String, String
 
 fn owners(report: &mut Report, owners: &[OwnerReference], at: &Path<'_>) {
     // The API server drops repetitions before it looks at them.
-    let mut kept: Vec<&OwnerReference> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut kept = Vec::new();
     for owner in owners {
-        if !kept.contains(&owner) {
+        let all = (
+            &owner.api_version,
+            &owner.kind,
+            &owner.name,
+            &owner.uid,
+            owner.controller,
+            owner.block_owner_deletion,
+        );
+        if seen.insert(all) {
             kept.push(owner);
         }
     }
     let mut controller: Option<String> = None;
-    for (index, owner) in kept.iter().enumerate() {
+    for (index, owner) in kept.into_iter().enumerate() {
         let here = at.index(index);
         let version = owner.api_version.as_str();
         let (group, last) = version.split_once('/').unwrap_or(("", version));
@@ -205,7 +214,7 @@ fn owners(report: &mut Report, owners: &[OwnerReference], at: &Path<'_>) {
             match &controller {
                 Some(first) => report.invalid(
                     at,
-                    Shown::json(&owners),
+                    "<value omitted>",
                     &format!("only one reference can have controller set to true: found in {first} and {this}"),
                 ),
                 None => controller = Some(this),

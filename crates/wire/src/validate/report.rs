@@ -8,12 +8,13 @@
 //! Source: `k8s.io/apiserver/pkg/registry/rest/validate.go` and
 //! `k8s.io/apimachinery/pkg/api/validate/errors.go` v0.37.2.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::path::{Path, Shape};
 
 /// One violation.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub struct FieldError {
     /// Which field, as the API server names it: `spec.devices.requests[0].exactly.count`.
     pub path: String,
@@ -94,7 +95,7 @@ impl fmt::Display for ErrorKind {
 }
 
 /// Which rule speaks, where a declared one may speak for one by hand (upstream: "origin").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rule {
     /// One that stands alone.
     Own,
@@ -170,24 +171,25 @@ impl Report {
 
     /// The errors that the API server would report.
     pub(crate) fn into_errors(self) -> Vec<FieldError> {
+        let subject = |finding: &Finding| (finding.error.kind, finding.hub.clone(), finding.rule);
+        let declared: BTreeSet<_> = self
+            .findings
+            .iter()
+            .filter(|finding| finding.pen == Pen::Declared)
+            .map(subject)
+            .collect();
         let replaced = |finding: &Finding| {
             finding.pen == Pen::Covered
-                && self.findings.iter().any(|other| {
-                    other.pen == Pen::Declared
-                        && other.error.kind == finding.error.kind
-                        && other.hub == finding.hub
-                        && other.rule == finding.rule
-                        && (finding.error.kind != ErrorKind::Invalid || finding.rule != Rule::Own)
-                })
+                && (finding.error.kind != ErrorKind::Invalid || finding.rule != Rule::Own)
+                && declared.contains(&subject(finding))
         };
-        let mut errors: Vec<FieldError> = Vec::new();
-        for finding in &self.findings {
-            // Nothing is said twice.
-            if !replaced(finding) && !errors.contains(&finding.error) {
-                errors.push(finding.error.clone());
-            }
-        }
-        errors
+        // Nothing is said twice.
+        let mut said = BTreeSet::new();
+        self.findings
+            .into_iter()
+            .filter(|finding| !replaced(finding) && said.insert(finding.error.clone()))
+            .map(|finding| finding.error)
+            .collect()
     }
 
     fn add(
