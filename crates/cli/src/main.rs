@@ -1,2 +1,21 @@
-//! What does a person type?
-fn main() {}
+//! What does a person type? `trainyard plan`, `inventory`, `allocate`; see [`args`].
+
+mod allocate;
+mod args;
+mod exit;
+mod inventory;
+mod manifests;
+mod output;
+mod plan;
+mod render;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    exit::catching_bugs(|| match args::Cli::parse().command {
+        args::Command::Plan(arguments) => plan::run(&arguments),
+        args::Command::Inventory(arguments) => inventory::run(&arguments),
+        args::Command::Allocate(arguments) => allocate::run(&arguments),
+        args::Command::Completions { shell } => args::completions(shell),
+    })
+}

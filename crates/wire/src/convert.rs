@@ -626,6 +626,90 @@ pub mod to_api {
         }
     }
 
+    fn some<T, U>(list: &[T], convert: impl FnMut(&T) -> U) -> Option<Vec<U>> {
+        (!list.is_empty()).then(|| list.iter().map(convert).collect())
+    }
+
+    fn selector(expression: &Option<Text>) -> api::DeviceSelector {
+        api::DeviceSelector {
+            cel: expression
+                .as_ref()
+                .map(|expression| api::CELDeviceSelector {
+                    expression: expression.to_string(),
+                }),
+        }
+    }
+
+    fn mode(mode: &AllocationMode) -> Option<String> {
+        match mode {
+            AllocationMode::ExactCount => Some("ExactCount".to_owned()),
+            AllocationMode::All => Some("All".to_owned()),
+            AllocationMode::Other(other) => some_string(other),
+        }
+    }
+
+    fn derived(derived: &DerivedAttribute) -> api::DeviceDerivedAttribute {
+        api::DeviceDerivedAttribute {
+            name: derived.name.to_string(),
+            expression: derived.expression.to_string(),
+        }
+    }
+
+    fn capacity_requests(query: &DeviceQuery) -> Option<api::CapacityRequirements> {
+        query
+            .capacity
+            .as_ref()
+            .map(|requests| api::CapacityRequirements {
+                requests: Some(quantities(requests)),
+            })
+    }
+
+    /// What a claim asks for.
+    pub fn claim_spec(claim: &ResourceClaim) -> api::ResourceClaimSpec {
+        let requests = some(&claim.requests, |request| api::DeviceRequest {
+            name: request.name.to_string(),
+            exactly: request
+                .exactly
+                .as_ref()
+                .map(|query| api::ExactDeviceRequest {
+                    device_class_name: query.class.to_string(),
+                    selectors: some(&query.selectors, selector),
+                    allocation_mode: mode(&query.mode),
+                    count: (query.count != 0).then_some(query.count),
+                    admin_access: query.admin_access,
+                    tolerations: query.tolerations.as_ref().map(|list| tolerations(list)),
+                    capacity: capacity_requests(query),
+                    derived_attributes: some(&query.derived_attributes, derived),
+                }),
+            first_available: some(&request.first_available, |query| api::DeviceSubRequest {
+                name: query.name.to_string(),
+                device_class_name: query.class.to_string(),
+                selectors: some(&query.selectors, selector),
+                allocation_mode: mode(&query.mode),
+                count: (query.count != 0).then_some(query.count),
+                tolerations: query.tolerations.as_ref().map(|list| tolerations(list)),
+                capacity: capacity_requests(query),
+                derived_attributes: some(&query.derived_attributes, derived),
+            }),
+        });
+        let constraints = some(&claim.constraints, |constraint| api::DeviceConstraint {
+            requests: some_strings(&constraint.requests),
+            match_attribute: constraint.match_attribute.as_ref().map(Text::to_string),
+            distinct_attribute: constraint.distinct_attribute.as_ref().map(Text::to_string),
+        });
+        let config = some(&claim.config, |config| api::DeviceClaimConfiguration {
+            requests: some_strings(&config.requests),
+            opaque: config.opaque.as_ref().map(opaque),
+        });
+        api::ResourceClaimSpec {
+            devices: Some(api::DeviceClaim {
+                requests,
+                constraints,
+                config,
+            }),
+        }
+    }
+
     /// What a claim was given.
     pub fn allocation(allocation: &AllocationResult) -> api::AllocationResult {
         let results: Vec<_> = allocation

@@ -1,0 +1,187 @@
+//! The plan for a person: who goes where with which devices, the nodes in pictures, the reasons.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anstyle::AnsiColor;
+use trainyard_model::plan::{Plan, PodPlan, Refusal, Warning};
+
+use crate::output::Look;
+use crate::render::picture;
+use crate::render::{count, ranges};
+
+/// Shown of a longer list unless everything is asked for.
+const MOST_PODS: usize = 12;
+const MOST_NODES: usize = 6;
+const MOST_WARNINGS: usize = 12;
+
+/// The whole text.
+pub fn render(plan: &Plan, warnings: &[Warning], verbose: bool, look: Look) -> String {
+    let mut out = String::new();
+    placed(plan, verbose, look, &mut out);
+    pictures(plan, verbose, look, &mut out);
+    refused(plan, verbose, look, &mut out);
+    warn(warnings, verbose, look, &mut out);
+    summary(plan, look, &mut out);
+    out
+}
+
+fn name(pod: &PodPlan) -> String {
+    format!("{}/{}", pod.namespace, pod.name)
+}
+
+fn placed(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
+    let pods: Vec<&PodPlan> = plan.pods.iter().filter(|p| p.node.is_some()).collect();
+    let shown = if verbose {
+        pods.len()
+    } else {
+        pods.len().min(MOST_PODS)
+    };
+    for pod in &pods[..shown] {
+        let node = pod.node.as_deref().unwrap_or_default();
+        out.push_str(&format!("{} → {}\n", look.bold(name(pod)), look.bold(node)));
+        for claim in &pod.claims {
+            let from = match &claim.template {
+                Some(template) => format!("{} (template {template})", claim.pod_claim_name),
+                None if claim.pod_claim_name.is_empty() => claim.name.to_string(),
+                None => format!("{} (claim {})", claim.pod_claim_name, claim.name),
+            };
+            out.push_str(&format!("  {from}\n"));
+            let mut requests: Vec<(&str, Vec<&str>)> = Vec::new();
+            for result in claim.allocation.iter().flat_map(|a| &a.results) {
+                match requests.last_mut() {
+                    Some((request, devices)) if *request == &*result.request => {
+                        devices.push(&result.device);
+                    }
+                    _ => requests.push((&result.request, vec![&result.device])),
+                }
+            }
+            for (request, devices) in requests {
+                out.push_str(&format!("    {request}: {}\n", ranges(devices)));
+            }
+        }
+    }
+    if shown < pods.len() {
+        let rest = count(pods.len() - shown, "more pod");
+        out.push_str(&look.dim(format!("... and {rest} placed (all with --verbose)")));
+        out.push('\n');
+    }
+    if !pods.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn pictures(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
+    let owners = picture::Owners::of(plan);
+    let used: Vec<_> = plan
+        .nodes
+        .iter()
+        .filter(|node| owners.uses(&node.name))
+        .collect();
+    let shown = if verbose {
+        used.len()
+    } else {
+        used.len().min(MOST_NODES)
+    };
+    for node in &used[..shown] {
+        out.push_str(&picture::render(node, &owners, look));
+        out.push('\n');
+    }
+    if shown < used.len() {
+        let rest = count(used.len() - shown, "more node");
+        out.push_str(&look.dim(format!("... and {rest} in use (all with --verbose)")));
+        out.push_str("\n\n");
+    }
+}
+
+fn refused(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
+    // Pods that are refused alike share one refusal.
+    let mut groups: Vec<(&Arc<Refusal>, Vec<&PodPlan>)> = Vec::new();
+    let mut known: BTreeMap<*const Refusal, usize> = BTreeMap::new();
+    for pod in &plan.pods {
+        let Some(refusal) = &pod.refusal else {
+            continue;
+        };
+        let index = *known.entry(Arc::as_ptr(refusal)).or_insert_with(|| {
+            groups.push((refusal, Vec::new()));
+            groups.len() - 1
+        });
+        groups[index].1.push(pod);
+    }
+    for (refusal, pods) in groups {
+        let mut who = look.bold(name(pods[0]));
+        match pods.len() {
+            1 => {}
+            _ if verbose => {
+                for pod in &pods[1..] {
+                    who.push_str(&format!(", {}", look.bold(name(pod))));
+                }
+            }
+            n => who.push_str(&format!(" and {}", count(n - 1, "more pod"))),
+        }
+        let word = look.colored(AnsiColor::Red, "refused");
+        out.push_str(&format!("{who} {word}: {}\n", refusal.message));
+        for node in &refusal.nodes {
+            let names: Vec<&str> = node.names.iter().map(|name| &**name).collect();
+            let names = if verbose || names.len() <= 3 {
+                names.join(" ")
+            } else {
+                format!(
+                    "{} {} ... ({})",
+                    names[0],
+                    names[1],
+                    count(names.len(), "node")
+                )
+            };
+            out.push_str(&format!("  {names}: {}\n", node.message));
+            if verbose {
+                for detail in &node.details {
+                    out.push_str(&format!("    {detail}\n"));
+                }
+            }
+        }
+        out.push('\n');
+    }
+}
+
+fn warn(warnings: &[Warning], verbose: bool, look: Look, out: &mut String) {
+    let shown = if verbose {
+        warnings.len()
+    } else {
+        warnings.len().min(MOST_WARNINGS)
+    };
+    for warning in &warnings[..shown] {
+        let word = look.colored(AnsiColor::Yellow, format!("warning[{}]", warning.code));
+        out.push_str(&word);
+        if !warning.object.is_empty() {
+            out.push_str(&format!(" {}", warning.object));
+        }
+        out.push_str(&format!(": {}\n", warning.message));
+    }
+    if shown < warnings.len() {
+        let rest = count(warnings.len() - shown, "more warning");
+        out.push_str(&look.dim(format!("... and {rest} (all with --verbose)")));
+        out.push('\n');
+    }
+    if !warnings.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn summary(plan: &Plan, look: Look, out: &mut String) {
+    let summary = plan.summary();
+    let text = format!(
+        "{}: {} placed, {} refused; {}",
+        count(summary.pods, "pod"),
+        summary.placed,
+        summary.refused,
+        count(summary.nodes, "node"),
+    );
+    let color = if summary.refused == 0 {
+        AnsiColor::Green
+    } else {
+        AnsiColor::Red
+    };
+    out.push_str(&look.colored(color, text));
+    out.push('\n');
+}
