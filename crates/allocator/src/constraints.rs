@@ -26,6 +26,38 @@ pub(crate) enum Kind {
     Distinct,
 }
 
+/// Sets of elements.
+#[derive(Debug, Default)]
+pub(crate) struct Sets {
+    ends: Vec<u32>,
+    members: Vec<u32>,
+}
+
+impl Sets {
+    /// A set's members; `None`: no such set.
+    pub fn get(&self, set: usize) -> Option<&[u32]> {
+        let end = *self.ends.get(set)? as usize;
+        let start = set
+            .checked_sub(1)
+            .map_or(0, |before| self.ends[before] as usize);
+        Some(&self.members[start..end])
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        (0..self.len()).filter_map(|set| self.get(set))
+    }
+
+    fn add(&mut self, members: &[u32]) -> u32 {
+        self.members.extend_from_slice(members);
+        self.ends.push(self.members.len() as u32);
+        self.len() as u32 - 1
+    }
+}
+
 /// One constraint of one claim.
 #[derive(Debug)]
 pub(crate) struct Constraint {
@@ -35,8 +67,7 @@ pub(crate) struct Constraint {
     /// Set number by place. The first column is that of published attributes, the others are
     /// those of derived ones.
     pub columns: Vec<Vec<u32>>,
-    /// The elements of each set.
-    pub sets: Vec<Vec<u32>>,
+    pub sets: Sets,
     /// What the elements are; `None`: of no known type.
     pub elements: Vec<Option<Element>>,
     /// Sets whose element is of no known type.
@@ -73,6 +104,7 @@ impl Constraint {
         };
         let mut table = Table {
             lists: problem.features.has(Feature::ListTypeAttributes),
+            elements: FxHashMap::with_capacity_and_hasher(48, Default::default()),
             ..Table::default()
         };
         let at = problem.constraints.len();
@@ -121,7 +153,7 @@ impl Constraint {
             .iter()
             .for_each(|set| unknown.insert(*set as usize));
         let mut elements = vec![None; table.next as usize];
-        for (element, number) in &table.elements {
+        for (element, (number, _)) in &table.elements {
             elements[*number as usize] = Some(*element);
         }
         problem.constraints.push(Constraint {
@@ -153,32 +185,29 @@ fn applies(constraint: &claim::Constraint, choice: &crate::problem::Choice<'_>) 
 struct Table {
     lists: bool,
     next: u32,
-    elements: FxHashMap<Element, u32>,
-    singles: FxHashMap<u32, u32>,
+    elements: FxHashMap<Element, (u32, u32)>,
     known: FxHashMap<Vec<u32>, u32>,
-    sets: Vec<Vec<u32>>,
+    sets: Sets,
     unknown: Vec<u32>,
 }
 
 impl Table {
     fn element(&mut self, element: Element) -> u32 {
-        let next = &mut self.next;
+        self.single(element).0
+    }
+
+    /// The number of an element, and that of the set of it alone.
+    fn single(&mut self, element: Element) -> (u32, u32) {
+        let (next, sets) = (&mut self.next, &mut self.sets);
         *self.elements.entry(element).or_insert_with(|| {
             *next += 1;
-            *next - 1
+            (*next - 1, sets.add(&[*next - 1]))
         })
     }
 
     fn set(&mut self, value: &Value) -> u32 {
         match value {
-            Value::One(element) => {
-                let element = self.element(*element);
-                let sets = &mut self.sets;
-                *self.singles.entry(element).or_insert_with(|| {
-                    sets.push(vec![element]);
-                    sets.len() as u32 - 1
-                })
-            }
+            Value::One(element) => self.single(*element).1,
             Value::List(elements) if self.lists => {
                 let mut numbers: Vec<u32> = elements
                     .iter()
@@ -186,27 +215,21 @@ impl Table {
                     .collect();
                 numbers.sort_unstable();
                 numbers.dedup();
-                if let [element] = *numbers {
-                    let sets = &mut self.sets;
-                    return *self.singles.entry(element).or_insert_with(|| {
-                        sets.push(vec![element]);
-                        sets.len() as u32 - 1
-                    });
+                if let [_] = *numbers {
+                    return self.single(elements[0]).1;
                 }
                 if let Some(set) = self.known.get(&numbers) {
                     return *set;
                 }
-                self.sets.push(numbers.clone());
-                let set = self.sets.len() as u32 - 1;
+                let set = self.sets.add(&numbers);
                 self.known.insert(numbers, set);
                 set
             }
             _ if self.lists => MISSING,
             // Equal to nothing, not even to its like.
             _ => {
-                self.sets.push(vec![self.next]);
+                let set = self.sets.add(&[self.next]);
                 self.next += 1;
-                let set = self.sets.len() as u32 - 1;
                 self.unknown.push(set);
                 set
             }

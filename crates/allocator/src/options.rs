@@ -234,7 +234,9 @@ fn look<E: Engine>(
         }
     }
     let mut fits_now = true;
-    if problem.features.has(Feature::ConsumableCapacity) {
+    let nothing_to_take =
+        device.capacity.is_empty() && choice.query.capacity.is_none() && !problem.multi.has(place);
+    if problem.features.has(Feature::ConsumableCapacity) && !nothing_to_take {
         let fractional = problem.features.has(Feature::FractionalCapacityRange);
         let requests = choice.query.capacity.as_ref();
         let amounts = match capacity::consumed(requests, device, fractional) {

@@ -185,15 +185,17 @@ fn fault<E: Engine>(
     question: &Question<'_>,
     pool: &Pool,
 ) -> Option<PoolFault> {
-    let mut names: FxHashSet<Name> = FxHashSet::default();
     // Validation keeps names apart inside a slice, but it need not have run.
-    for index in &pool.slices {
-        let slice = inventory.slice(*index);
-        for (device, source) in slice.devices.iter().zip(&slice.source.devices) {
-            if !names.insert(device.name) {
-                return Some(PoolFault::DuplicateDevice(source.name.clone()));
-            }
-        }
+    let devices = || {
+        let slices = pool.slices.iter().map(|index| inventory.slice(*index));
+        slices.flat_map(|slice| slice.devices.iter().zip(&slice.source.devices))
+    };
+    let mut names: Vec<Name> = devices().map(|(device, _)| device.name).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        let mut seen: FxHashSet<Name> = FxHashSet::default();
+        let twice = devices().find(|(device, _)| !seen.insert(device.name));
+        return twice.map(|(_, source)| PoolFault::DuplicateDevice(source.name.clone()));
     }
     if !question.features.has(Feature::PartitionableDevices) {
         return None;

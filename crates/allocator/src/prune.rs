@@ -94,15 +94,9 @@ impl<'p, 'a> Pruner<'p, 'a> {
     fn find_masks(&mut self) {
         let places = self.problem.places.len();
         for constraint in &self.problem.constraints {
-            let elements = constraint.words * 64;
-            let used = constraint
-                .sets
-                .iter()
-                .flatten()
-                .max()
-                .map_or(0, |max| *max as usize + 1);
+            let used = constraint.elements.len();
             let masks = constraint.columns.iter().map(|column| {
-                let mut masks = vec![Bits::new(places); used.min(elements)];
+                let mut masks = vec![Bits::new(places); used];
                 for (place, set) in column.iter().enumerate() {
                     let set = constraint.sets.get(*set as usize);
                     for element in set.into_iter().flatten() {
