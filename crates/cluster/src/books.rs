@@ -17,7 +17,7 @@ use trainyard_model::node::Node;
 use trainyard_model::slice::{DeviceId, ResourceSlice};
 use trainyard_selector::Engine;
 
-use crate::devices::{Devices, Reason, Verdict};
+use crate::devices::{Devices, MOST_STEPS, Reason, Verdict};
 use crate::reason;
 
 /// Search steps that one question may take.
@@ -29,6 +29,7 @@ pub struct Books {
     inventory: Inventory<Engine>,
     nodes: Vec<Node>,
     features: Features,
+    order: Order,
     /// What a node's devices look like.
     looks: Vec<u64>,
     /// What of them is in use, by a name that does not depend on the node.
@@ -134,6 +135,7 @@ impl Books {
         classes: &[Arc<DeviceClass>],
         reads: &Reads,
         features: Features,
+        order: Order,
     ) -> Books {
         let mut inventory = Inventory::new(Engine::new());
         for class in classes {
@@ -164,6 +166,7 @@ impl Books {
             uses: vec![BTreeMap::new(); nodes.len()],
             nodes,
             features,
+            order,
             looks: Vec::new(),
             used_ids: FxHashMap::default(),
             states: Vec::new(),
@@ -260,24 +263,6 @@ impl Books {
         Some(node)
     }
 
-    /// How many steps upstream's own search takes, at most `cap`.
-    pub fn upstream_steps(
-        &mut self,
-        node: usize,
-        claims: &[Arc<ResourceClaim>],
-        order: Order,
-        cap: u64,
-    ) -> u64 {
-        let claims: Vec<&ResourceClaim> = claims.iter().map(|claim| &**claim).collect();
-        let question = Question {
-            node: &self.nodes[node],
-            claims: &claims,
-            features: self.features,
-            budget: cap,
-        };
-        self.inventory.upstream_steps(&question, order, cap)
-    }
-
     /// A node's own slices, by driver, pool and name.
     pub fn slices(&self, node: usize) -> &[Arc<ResourceSlice>] {
         &self.slices[node]
@@ -319,6 +304,17 @@ impl Devices for Books {
                 details: Vec::new(),
             })),
         }
+    }
+
+    fn upstream_steps(&mut self, node: usize, claims: &[Arc<ResourceClaim>]) -> u64 {
+        let claims: Vec<&ResourceClaim> = claims.iter().map(|claim| &**claim).collect();
+        let question = Question {
+            node: &self.nodes[node],
+            claims: &claims,
+            features: self.features,
+            budget: MOST_STEPS,
+        };
+        self.inventory.upstream_steps(&question, self.order, MOST_STEPS)
     }
 
     fn take(&mut self, _node: usize, results: &[AllocationResult]) {

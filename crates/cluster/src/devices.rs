@@ -5,6 +5,9 @@ use std::sync::Arc;
 use trainyard_model::Text;
 use trainyard_model::claim::{AllocationResult, ResourceClaim};
 
+/// Where counting kube-scheduler's steps ends.
+pub const MOST_STEPS: u64 = 10_000_000;
+
 /// Keeps the books of all nodes' devices.
 pub trait Devices {
     /// A number for the node's devices and what of them is free. Nodes with equal numbers give equal
@@ -16,6 +19,12 @@ pub trait Devices {
 
     /// Asks whether a node has all that `claims` want.
     fn allocate(&mut self, node: usize, claims: &[Arc<ResourceClaim>]) -> Verdict;
+
+    /// How many steps kube-scheduler's own search takes for the same question, as far as that is
+    /// known; counting ends at [`MOST_STEPS`].
+    fn upstream_steps(&mut self, _node: usize, _claims: &[Arc<ResourceClaim>]) -> u64 {
+        0
+    }
 
     /// Takes what [`Devices::allocate`] gave on `node`.
     fn take(&mut self, node: usize, results: &[AllocationResult]);

@@ -22,6 +22,7 @@ pub mod resources;
 pub mod run;
 pub mod score;
 pub mod site;
+pub mod strain;
 pub mod taint_rules;
 pub mod workload;
 pub mod world;

@@ -46,6 +46,8 @@ pub struct Shape {
     pub pin: Option<Pin>,
     /// Rank of the alternatives in claims that have been allocated already.
     pub alternatives: i64,
+    /// Nodes whose devices were asked since the last look: one for each state not seen before.
+    pub(crate) asked: Vec<usize>,
     found: FxHashMap<StateId, Local>,
     verdicts: FxHashMap<StateId, Answer>,
     revision: u64,
@@ -155,6 +157,7 @@ impl Shape {
             pin,
             found,
             verdicts,
+            asked,
             ..
         } = self;
         let rows = rows(world, demand, pin.as_ref(), found);
@@ -178,6 +181,7 @@ impl Shape {
         for row in &open {
             let answer = verdicts.entry(row.state).or_insert_with(|| {
                 let claims = asks(&world.machines()[row.first]);
+                asked.push(row.first);
                 ask(devices, row.first, &claims)
             });
             match answer {
@@ -217,6 +221,11 @@ impl Shape {
             node,
             claims: claims.into_iter().zip(results).collect(),
         }
+    }
+
+    /// Whether devices of nodes in a state are known to do.
+    pub(crate) fn fits(&self, state: StateId) -> bool {
+        matches!(self.verdicts.get(&state), Some(Answer::Fits { .. }))
     }
 
     /// Looks at every state not seen before.

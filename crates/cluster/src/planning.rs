@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use trainyard_allocator::Order;
 use trainyard_model::Text;
 use trainyard_model::claim::AllocationResult;
 use trainyard_model::plan::{Held, NodePlan, Plan, Usage, Warning};
@@ -11,7 +12,7 @@ use trainyard_wire::Problem;
 
 use crate::books::{Books, Reads, id};
 use crate::check::{self, Findings};
-use crate::gates::{self, Gate, Gates};
+use crate::gates::{self, Gate, Gates, Version};
 use crate::input::{Input, Inventory};
 use crate::node::Machine;
 use crate::order;
@@ -77,6 +78,10 @@ pub fn plan(
         &classes,
         &reads(&inventory),
         options.gates.features(),
+        match options.gates.version() {
+            Version::V1_34 | Version::V1_35 => Order::Permutations,
+            Version::V1_36 | Version::V1_37 => Order::Combinations,
+        },
     );
     let held = hold(&inventory, &mut books);
     let machines = std::mem::take(&mut inventory.machines);
@@ -98,6 +103,10 @@ pub fn plan(
             None => run.place(pod, demand),
         });
         progress(done + 1, total);
+    }
+    for (at, strain) in run.strains() {
+        let message = strain.message(options.gates.version());
+        findings.warn(at, strain.code(), message);
     }
     let mut used: BTreeSet<DeviceId> = held.iter().map(|held| held.device.clone()).collect();
     let given = planned.iter().flat_map(|pod| &pod.claims).filter_map(|claim| claim.allocation.as_ref());

@@ -11,10 +11,11 @@ use trainyard_model::plan::{NodeRefusal, PodClaim, PodPlan, Refusal};
 
 use crate::claims::{Claim, Claims, Consumer, Found, Key, Need};
 use crate::demand::{Context, Demand};
-use crate::devices::{Devices, Reason, alternatives};
+use crate::devices::{Devices, MOST_STEPS, Reason, alternatives};
 use crate::extended::Extended;
 use crate::labels::{Labels, NodeTerm};
 use crate::place::{Decision, Objection, Pin, Shape, Strategy};
+use crate::strain::Strain;
 use crate::workload::Pod;
 use crate::world::{Vocabulary, World};
 
@@ -39,6 +40,10 @@ enum Asked {
 #[derive(Debug)]
 struct Known {
     shape: Shape,
+    /// Steps of kube-scheduler's search counted so far.
+    steps: u64,
+    /// What it would suffer, if that is much.
+    strain: Option<(usize, Strain)>,
     /// The last refusal, good as long as nothing has been placed since.
     refusal: Option<(usize, Arc<Refusal>)>,
 }
@@ -216,6 +221,8 @@ impl<'a, D: Devices> Run<'a, D> {
                 let shape = self.shape(&question);
                 self.known.push(Known {
                     shape,
+                    steps: 0,
+                    strain: None,
                     refusal: None,
                 });
                 self.ids.insert(question, self.known.len() - 1);
@@ -231,6 +238,7 @@ impl<'a, D: Devices> Run<'a, D> {
         }
         let decision = known.shape.place(&self.world, &mut self.devices, self.strategy);
         self.limit_memory(id);
+        self.measure(pod.source, id);
         match decision {
             Decision::Placed { node, claims } => self.carry_out(pod, &needs, id, node, claims),
             Decision::Refused(objections) => {
@@ -258,6 +266,32 @@ impl<'a, D: Devices> Run<'a, D> {
                 }
             }
         }
+    }
+
+    /// Counts the steps of kube-scheduler's own search where devices have just been asked. One warning
+    /// for a question is enough, and counting must not take longer than planning.
+    fn measure(&mut self, source: usize, id: usize) {
+        const ENOUGH: u64 = 2 * MOST_STEPS;
+        let known = &mut self.known[id];
+        for node in std::mem::take(&mut known.shape.asked) {
+            if known.strain.is_some() || known.steps > ENOUGH {
+                return;
+            }
+            let machine = &self.world.machines()[node];
+            let claims = known.shape.claims_on(machine);
+            if claims.is_empty() {
+                continue;
+            }
+            let steps = self.devices.upstream_steps(node, &claims);
+            known.steps += steps;
+            let fits = known.shape.fits(self.world.state(node));
+            known.strain = Strain::of(&machine.name, steps, fits).map(|strain| (source, strain));
+        }
+    }
+
+    /// What kube-scheduler would suffer, with the manifests of the pods.
+    pub fn strains(&self) -> Vec<(usize, Strain)> {
+        self.known.iter().filter_map(|known| known.strain.clone()).collect()
     }
 
     /// What a question asks, in the words of [`Shape`].
