@@ -42,7 +42,6 @@ pub struct Books {
     /// Places of the pools on their node, by driver and pool.
     pools: FxHashMap<(Text, Text), (usize, usize)>,
     slices: Vec<Vec<Arc<ResourceSlice>>>,
-    placed: u64,
 }
 
 /// What expressions and constraints of an input read of devices.
@@ -174,7 +173,6 @@ impl Books {
             revision: 0,
             pools: FxHashMap::default(),
             slices: own,
-            placed: 0,
         };
         books.look(reads);
         books.states = vec![0; books.nodes.len()];
@@ -290,19 +288,17 @@ impl Devices for Books {
         match answer.verdict {
             Answer::Fits(results) => Verdict::Fits(results),
             Answer::Refused => {
-                Verdict::Refused(Arc::new(reason::refused(&mut self.inventory, &question, &self.slices[node])))
+                Verdict::Refused(Arc::new(reason::refused(&mut self.inventory, &question)))
             }
-            Answer::NodeError(error) => Verdict::Refused(Arc::new(Reason {
-                code: "claim/invalid-pool",
-                message: error.to_string(),
-                details: Vec::new(),
-            })),
+            Answer::NodeError(error) => {
+                let reason = Reason::plain("claim/invalid-pool", error.to_string());
+                Verdict::Refused(Arc::new(reason))
+            }
             Answer::Fatal(error) => Verdict::Fatal(Arc::new(reason::fatal(&error))),
-            Answer::GaveUp => Verdict::Refused(Arc::new(Reason {
-                code: "claim/gave-up",
-                message: format!("the search was given up after {} steps", answer.steps),
-                details: Vec::new(),
-            })),
+            Answer::GaveUp => {
+                let message = format!("the search was given up after {} steps", answer.steps);
+                Verdict::Refused(Arc::new(Reason::plain("claim/gave-up", message)))
+            }
         }
     }
 
@@ -317,12 +313,9 @@ impl Devices for Books {
         self.inventory.upstream_steps(&question, self.order, MOST_STEPS)
     }
 
-    fn take(&mut self, _node: usize, results: &[AllocationResult]) {
+    fn take(&mut self, _node: usize, results: &[AllocationResult], holder: &Text) {
         for result in results {
-            self.placed += 1;
-            // The plan names holders itself; here they need only differ.
-            let holder: Text = format!("plan-{}", self.placed).into();
-            self.hold(result, &holder);
+            self.hold(result, holder);
         }
     }
 }

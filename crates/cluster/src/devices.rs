@@ -1,9 +1,11 @@
 //! The port to whatever hands out devices: what the choice of a node needs to know of claims.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use trainyard_model::Text;
 use trainyard_model::claim::{AllocationResult, ResourceClaim};
+use trainyard_model::refusal::Refusal;
 
 /// Where counting kube-scheduler's steps ends.
 pub const MOST_STEPS: u64 = 10_000_000;
@@ -26,8 +28,8 @@ pub trait Devices {
         0
     }
 
-    /// Takes what [`Devices::allocate`] gave on `node`.
-    fn take(&mut self, node: usize, results: &[AllocationResult]);
+    /// `holder` takes what [`Devices::allocate`] gave on `node`.
+    fn take(&mut self, node: usize, results: &[AllocationResult], holder: &Text);
 }
 
 /// What a node's devices say to a pod's claims.
@@ -42,7 +44,7 @@ pub enum Verdict {
 }
 
 /// Why a node's devices do not do, worded.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub struct Reason {
     /// Stable, such as `claim/no-match`.
     pub code: &'static str,
@@ -50,6 +52,45 @@ pub struct Reason {
     pub message: String,
     /// The rest, a line each.
     pub details: Vec<String>,
+    /// The same as data.
+    pub proof: Option<Arc<Refusal>>,
+}
+
+impl Reason {
+    /// A reason that one sentence tells.
+    pub fn plain(code: &'static str, message: String) -> Reason {
+        Reason {
+            code,
+            message,
+            details: Vec::new(),
+            proof: None,
+        }
+    }
+
+    /// Reasons are alike if they read alike.
+    fn text(&self) -> (&'static str, &str, &[String]) {
+        (self.code, &self.message, &self.details)
+    }
+}
+
+impl PartialEq for Reason {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Reason {}
+
+impl PartialOrd for Reason {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Reason {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text().cmp(&other.text())
+    }
 }
 
 /// The devices of a cluster without any: claims are refused everywhere.
@@ -67,14 +108,11 @@ impl Devices for NoDevices {
 
     fn allocate(&mut self, _node: usize, claims: &[Arc<ResourceClaim>]) -> Verdict {
         let name = claims.first().map_or("", |claim| &*claim.name);
-        Verdict::Refused(Arc::new(Reason {
-            code: "claim/no-devices",
-            message: format!("claim {name}: the node has no devices"),
-            details: Vec::new(),
-        }))
+        let message = format!("claim {name}: the node has no devices");
+        Verdict::Refused(Arc::new(Reason::plain("claim/no-devices", message)))
     }
 
-    fn take(&mut self, _node: usize, _results: &[AllocationResult]) {}
+    fn take(&mut self, _node: usize, _results: &[AllocationResult], _holder: &Text) {}
 }
 
 /// Rank of the alternatives that were chosen from prioritized lists: eight for each first choice,

@@ -341,7 +341,8 @@ impl<'a, D: Devices> Run<'a, D> {
         claims: Vec<(Arc<ResourceClaim>, AllocationResult)>,
     ) -> PodPlan {
         let results: Vec<AllocationResult> = claims.iter().map(|(_, result)| result.clone()).collect();
-        self.devices.take(node, &results);
+        let holder = format!("pod {}/{}", pod.namespace, pod.name).into();
+        self.devices.take(node, &results, &holder);
         let demand = &self.known[id].shape.demand;
         self.world.admit(node, demand, &self.devices);
         self.placed += 1;
@@ -437,23 +438,15 @@ impl<'a, D: Devices> Run<'a, D> {
             .filter(|(_, nodes)| !nodes.is_empty())
             .map(|(objection, nodes)| {
                 let names = nodes.iter().map(|node| self.world.machines()[*node].name.clone());
-                let (code, message, details) = match objection {
-                    Objection::Filter(cause) => (cause.code(), cause.message(), Vec::new()),
-                    Objection::Claim(claim) => (
+                let reason = match objection {
+                    Objection::Filter(cause) => Reason::plain(cause.code(), cause.message()),
+                    Objection::Claim(claim) => Reason::plain(
                         "claim/other-node",
                         format!("claim {claim} has been allocated elsewhere"),
-                        Vec::new(),
                     ),
-                    Objection::Devices(reason) => {
-                        (reason.code, reason.message.clone(), reason.details.clone())
-                    }
+                    Objection::Devices(reason) => (*reason).clone(),
                 };
-                let refusal = NodeRefusal {
-                    names: names.collect(),
-                    code,
-                    message,
-                    details,
-                };
+                let refusal = node_refusal(names.collect(), reason);
                 (nodes, refusal)
             })
             .collect();
@@ -502,11 +495,21 @@ fn fatal(node: &Text, reason: &Reason) -> Refusal {
     Refusal {
         code: reason.code,
         message: format!("node {node}: {}", reason.message),
-        nodes: vec![NodeRefusal {
-            names: [node.clone()].into(),
-            code: reason.code,
-            message: reason.message.clone(),
-            details: reason.details.clone(),
-        }],
+        nodes: vec![node_refusal([node.clone()].into(), reason.clone())],
+    }
+}
+
+fn node_refusal(names: Arc<[Text]>, reason: Reason) -> NodeRefusal {
+    let mut details = reason.details;
+    if names.len() > 1 && !details.is_empty() {
+        let line = "devices named are those of one node; the others are in the same state";
+        details.push(line.to_owned());
+    }
+    NodeRefusal {
+        names,
+        code: reason.code,
+        message: reason.message,
+        details,
+        proof: reason.proof,
     }
 }

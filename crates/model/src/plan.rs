@@ -116,6 +116,8 @@ pub struct NodeRefusal {
     pub message: String,
     /// The rest of the proof, for `--verbose`, a line each.
     pub details: Vec<String>,
+    /// The proof as data, where devices are the reason.
+    pub proof: Option<Arc<crate::refusal::Refusal>>,
 }
 
 /// One node.

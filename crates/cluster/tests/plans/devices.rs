@@ -59,7 +59,7 @@ fn four_of_five_fit_on_one_node() {
 fn trn1_has_two_efas_for_four_chips() {
     let plan = plan_with(&worker(POD), &["trn1.32xlarge"], &Options::default());
     let refusal = plan.pods[0].refusal.as_ref().expect("refused");
-    assert!(refusal.message.contains("2 + 2 would fit"), "{}", refusal.message);
+    assert!(refusal.message.contains("2 4-neurons + 2 4-efas would fit"), "{}", refusal.message);
 }
 
 #[test]
