@@ -190,7 +190,11 @@ impl Books {
             let slices = &mut self.slices[place];
             slices.sort_by(|a, b| {
                 let key = |slice: &ResourceSlice| {
-                    (slice.driver.clone(), slice.pool.name.clone(), slice.name.clone())
+                    (
+                        slice.driver.clone(),
+                        slice.pool.name.clone(),
+                        slice.name.clone(),
+                    )
                 };
                 key(a).cmp(&key(b))
             });
@@ -205,7 +209,10 @@ impl Books {
                 continue;
             }
             // Nodes are compared with one of each kind that has the same drivers.
-            let drivers = self.slices[place].iter().map(|slice| slice.driver.clone()).collect();
+            let drivers = self.slices[place]
+                .iter()
+                .map(|slice| slice.driver.clone())
+                .collect();
             let alike = kinds.entry(drivers).or_default();
             let known = alike
                 .iter()
@@ -221,9 +228,14 @@ impl Books {
 
     fn number(&mut self, node: usize) {
         let uses = self.uses[node].iter();
-        let uses = uses.map(|(device, uses)| (device.clone(), uses.clone())).collect();
+        let uses = uses
+            .map(|(device, uses)| (device.clone(), uses.clone()))
+            .collect();
         let next = self.used_ids.len() as u64;
-        self.states[node] = *self.used_ids.entry((self.looks[node], uses)).or_insert(next);
+        self.states[node] = *self
+            .used_ids
+            .entry((self.looks[node], uses))
+            .or_insert(next);
     }
 
     /// What was allocated before the plan: `holder` has it.
@@ -251,7 +263,9 @@ impl Books {
             None => "whole".into(),
             Some(_) => {
                 let amounts = device.consumed_capacity.iter().flatten();
-                let amounts: Vec<_> = amounts.map(|(name, amount)| format!("{name}={amount}")).collect();
+                let amounts: Vec<_> = amounts
+                    .map(|(name, amount)| format!("{name}={amount}"))
+                    .collect();
                 amounts.join(" ").into()
             }
         };
@@ -310,7 +324,8 @@ impl Devices for Books {
             features: self.features,
             budget: MOST_STEPS,
         };
-        self.inventory.upstream_steps(&question, self.order, MOST_STEPS)
+        self.inventory
+            .upstream_steps(&question, self.order, MOST_STEPS)
     }
 
     fn take(&mut self, _node: usize, results: &[AllocationResult], holder: &Text) {
@@ -337,7 +352,10 @@ fn look_alike(a: &[Arc<ResourceSlice>], b: &[Arc<ResourceSlice>], reads: &Reads)
                 && a.skip_node_operations == b.skip_node_operations
                 && format!("{:?}", a.shared_counters) == format!("{:?}", b.shared_counters)
                 && a.devices.len() == b.devices.len()
-                && a.devices.iter().zip(&b.devices).all(|(a, b)| same(a, b, reads))
+                && a.devices
+                    .iter()
+                    .zip(&b.devices)
+                    .all(|(a, b)| same(a, b, reads))
         })
 }
 
@@ -384,11 +402,13 @@ fn same_attributes(
     reads: &Reads,
 ) -> bool {
     a.len() == b.len()
-        && a.iter().zip(b).all(|((a_name, a_value), (b_name, b_value))| {
-            a_name == b_name
-                && (a_value == b_value
-                    || !(reads.attribute(a_name, a_value) || reads.attribute(b_name, b_value)))
-        })
+        && a.iter()
+            .zip(b)
+            .all(|((a_name, a_value), (b_name, b_value))| {
+                a_name == b_name
+                    && (a_value == b_value
+                        || !(reads.attribute(a_name, a_value) || reads.attribute(b_name, b_value)))
+            })
 }
 
 /// The identity of an allocated device.

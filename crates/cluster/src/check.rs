@@ -53,7 +53,14 @@ impl<'a> Findings<'a> {
     }
 
     /// A fault at a field; in an object out of a cluster a warning instead.
-    fn fault(&mut self, at: usize, code: &'static str, path: &str, message: String, help: Option<String>) {
+    fn fault(
+        &mut self,
+        at: usize,
+        code: &'static str,
+        path: &str,
+        message: String,
+        help: Option<String>,
+    ) {
         let manifest = self.manifest(at);
         if manifest.object.is_fact() {
             self.warn(at, code, format!("{path}: {message}"));
@@ -108,7 +115,13 @@ pub fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
         }
     }
     for (key, template) in &inventory.claims.templates {
-        classes(inventory, template.source, "spec.spec", &template.spec, findings);
+        classes(
+            inventory,
+            template.source,
+            "spec.spec",
+            &template.spec,
+            findings,
+        );
         admin(inventory, template.source, &key.0, &template.spec, findings);
     }
     for (key, claim) in &inventory.claims.claims {
@@ -122,7 +135,8 @@ pub fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
 fn whole(inventory: &Inventory, findings: &mut Findings<'_>) {
     let mut fault = |code, message: &str, help: &str| {
         findings.faults.push(
-            Problem::fault(code, &"".into(), 0, message.to_owned()).with_help(Some(help.to_owned())),
+            Problem::fault(code, &"".into(), 0, message.to_owned())
+                .with_help(Some(help.to_owned())),
         );
     };
     let workloads = !inventory.notes.is_empty();
@@ -146,14 +160,19 @@ fn references(inventory: &Inventory, pod: &Pod, findings: &mut Findings<'_>) {
     let at = pod.source;
     let claims = &inventory.claims;
     let near = |names: &BTreeMap<(Text, Text), ()>| -> Vec<Text> {
-        let own = names.keys().filter(|(namespace, _)| *namespace == pod.namespace);
+        let own = names
+            .keys()
+            .filter(|(namespace, _)| *namespace == pod.namespace);
         own.map(|(_, name)| name.clone()).collect()
     };
     let entries = pod.spec.resource_claims.as_deref().unwrap_or_default();
     let mut requests: BTreeMap<&str, BTreeSet<Text>> = BTreeMap::new();
     for (i, entry) in entries.iter().enumerate() {
         let path = format!("{}.resourceClaims[{i}]", pod.path);
-        let spec = match (&entry.resource_claim_name, &entry.resource_claim_template_name) {
+        let spec = match (
+            &entry.resource_claim_name,
+            &entry.resource_claim_template_name,
+        ) {
             (Some(name), None) => {
                 let key = (pod.namespace.clone(), name.as_str().into());
                 let found = claims.claims.get(&key).map(|claim| claim.spec.clone());
@@ -167,10 +186,19 @@ fn references(inventory: &Inventory, pod: &Pod, findings: &mut Findings<'_>) {
             }
             (None, Some(name)) => {
                 let key = (pod.namespace.clone(), name.as_str().into());
-                let found = claims.templates.get(&key).map(|template| template.spec.clone());
+                let found = claims
+                    .templates
+                    .get(&key)
+                    .map(|template| template.spec.clone());
                 let made = pod.claim_names.contains_key(entry.name.as_str());
                 if found.is_none() && !made {
-                    let names = near(&claims.templates.keys().map(|key| (key.clone(), ())).collect());
+                    let names = near(
+                        &claims
+                            .templates
+                            .keys()
+                            .map(|key| (key.clone(), ()))
+                            .collect(),
+                    );
                     let path = format!("{path}.resourceClaimTemplateName");
                     let what = ("ResourceClaimTemplate", name.as_str());
                     findings.missing(at, "claim/template-not-found", &path, what, names.iter());
@@ -178,7 +206,8 @@ fn references(inventory: &Inventory, pod: &Pod, findings: &mut Findings<'_>) {
                 found
             }
             _ => {
-                let message = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`";
+                let message =
+                    "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`";
                 findings.fault(at, "field/invalid", &path, message.to_owned(), None);
                 None
             }
@@ -187,17 +216,31 @@ fn references(inventory: &Inventory, pod: &Pod, findings: &mut Findings<'_>) {
             let message = format!("duplicate value: {:?}", entry.name);
             findings.fault(at, "field/invalid", &format!("{path}.name"), message, None);
         }
-        let names = spec.iter().flat_map(|spec| spec.requests.iter().map(|request| request.name.clone()));
+        let names = spec
+            .iter()
+            .flat_map(|spec| spec.requests.iter().map(|request| request.name.clone()));
         requests.insert(&entry.name, names.collect());
     }
-    let init = pod.spec.init_containers.iter().flatten().map(|container| ("initContainers", container));
-    let rest = pod.spec.containers.iter().map(|container| ("containers", container));
+    let init = pod
+        .spec
+        .init_containers
+        .iter()
+        .flatten()
+        .map(|container| ("initContainers", container));
+    let rest = pod
+        .spec
+        .containers
+        .iter()
+        .map(|container| ("containers", container));
     let mut place = BTreeMap::<&str, usize>::new();
     for (list, container) in init.chain(rest) {
         let i = place.entry(list).or_default();
         let path = format!("{}.{list}[{i}].resources.claims", pod.path);
         *i += 1;
-        let used = container.resources.as_ref().and_then(|resources| resources.claims.as_ref());
+        let used = container
+            .resources
+            .as_ref()
+            .and_then(|resources| resources.claims.as_ref());
         for (j, claim) in used.into_iter().flatten().enumerate() {
             let Some(known) = requests.get(claim.name.as_str()) else {
                 let names: Vec<Text> = requests.keys().map(|name| (*name).into()).collect();
@@ -219,7 +262,13 @@ fn references(inventory: &Inventory, pod: &Pod, findings: &mut Findings<'_>) {
     if let Some(name) = inventory.priorities.missing(&pod.spec) {
         let path = format!("{}.priorityClassName", pod.path);
         let names: Vec<Text> = inventory.priorities.names().cloned().collect();
-        findings.missing(at, "pod/priority-class-not-found", &path, ("PriorityClass", name), names.iter());
+        findings.missing(
+            at,
+            "pod/priority-class-not-found",
+            &path,
+            ("PriorityClass", name),
+            names.iter(),
+        );
     }
 }
 
@@ -228,8 +277,16 @@ fn left_out(pod: &Pod, findings: &mut Findings<'_>) {
     let spec = &pod.spec;
     let at = pod.source;
     if spec.scheduling_gates.iter().flatten().next().is_some() {
-        let names: Vec<_> = spec.scheduling_gates.iter().flatten().map(|gate| &*gate.name).collect();
-        let message = format!("scheduling gates {} hold it back: it is left out", names.join(", "));
+        let names: Vec<_> = spec
+            .scheduling_gates
+            .iter()
+            .flatten()
+            .map(|gate| &*gate.name)
+            .collect();
+        let message = format!(
+            "scheduling gates {} hold it back: it is left out",
+            names.join(", ")
+        );
         findings.warn(at, "pod/gated", message);
     }
     for volume in spec.volumes.iter().flatten() {
@@ -247,7 +304,11 @@ fn left_out(pod: &Pod, findings: &mut Findings<'_>) {
         );
         findings.warn(at, "pod/runtime-class", message);
     }
-    if let Some(name) = spec.scheduler_name.as_deref().filter(|name| *name != "default-scheduler") {
+    if let Some(name) = spec
+        .scheduler_name
+        .as_deref()
+        .filter(|name| *name != "default-scheduler")
+    {
         let message = format!("schedulerName {name} is planned for as if it were kube-scheduler");
         findings.warn(at, "pod/scheduler", message);
     }
@@ -261,7 +322,10 @@ fn classes(
     findings: &mut Findings<'_>,
 ) {
     for (i, request) in claim.requests.iter().enumerate() {
-        let exactly = request.exactly.iter().map(|query| ("exactly".to_owned(), query));
+        let exactly = request
+            .exactly
+            .iter()
+            .map(|query| ("exactly".to_owned(), query));
         let rest = request.first_available.iter().enumerate();
         let rest = rest.map(|(j, query)| (format!("firstAvailable[{j}]"), query));
         for (field, query) in exactly.chain(rest) {
@@ -284,11 +348,16 @@ fn admin(
     findings: &mut Findings<'_>,
 ) {
     let asked = claim.requests.iter().position(|request| {
-        request.exactly.as_ref().is_some_and(|query| query.admin_access == Some(true))
+        request
+            .exactly
+            .as_ref()
+            .is_some_and(|query| query.admin_access == Some(true))
     });
     let Some(i) = asked else { return };
     let allowed = inventory.namespaces.labels(namespace);
-    if findings.manifest(at).object.is_fact() || allowed.get(ADMIN_LABEL).map(|value| &**value) == Some("true") {
+    if findings.manifest(at).object.is_fact()
+        || allowed.get(ADMIN_LABEL).map(|value| &**value) == Some("true")
+    {
         return;
     }
     let message = format!(
@@ -310,11 +379,17 @@ fn unused(inventory: &Inventory, findings: &mut Findings<'_>) {
             claims.extend(entry.resource_claim_name.as_ref().map(key));
         }
     }
-    let unused = inventory.claims.templates.iter().filter(|(key, _)| !templates.contains(*key));
+    let unused = inventory
+        .claims
+        .templates
+        .iter()
+        .filter(|(key, _)| !templates.contains(*key));
     let unused = unused.map(|(_, template)| (template.source, "no pod uses it"));
-    let idle = inventory.claims.claims.iter().filter(|(key, claim)| {
-        !claims.contains(*key) && claim.allocation.is_none()
-    });
+    let idle = inventory
+        .claims
+        .claims
+        .iter()
+        .filter(|(key, claim)| !claims.contains(*key) && claim.allocation.is_none());
     let idle = idle.map(|(_, claim)| (claim.source, "no pod uses it"));
     let all: Vec<_> = unused.chain(idle).collect();
     for (at, message) in all {
@@ -340,9 +415,12 @@ fn device_plugins(inventory: &Inventory, findings: &mut Findings<'_>) {
         };
         let served = machine.allocatable.scalar.iter().filter(|(name, amount)| {
             **amount > 0
-                && (name.starts_with("aws.amazon.com/neuron") || &***name == "vpc.amazonaws.com/efa")
+                && (name.starts_with("aws.amazon.com/neuron")
+                    || &***name == "vpc.amazonaws.com/efa")
         });
-        let served: Vec<_> = served.map(|(name, amount)| format!("{name}: {amount}")).collect();
+        let served: Vec<_> = served
+            .map(|(name, amount)| format!("{name}: {amount}"))
+            .collect();
         if served.is_empty() {
             continue;
         }
@@ -366,16 +444,29 @@ pub fn gated(pod: &Pod) -> bool {
 
 /// The classes that claims and templates ask for.
 pub fn classes_asked(inventory: &Inventory) -> BTreeSet<Text> {
-    let templates = inventory.claims.templates.values().map(|template| &template.spec);
+    let templates = inventory
+        .claims
+        .templates
+        .values()
+        .map(|template| &template.spec);
     let claims = inventory.claims.claims.values().map(|claim| &claim.spec);
     let requests = templates.chain(claims).flat_map(|claim| &claim.requests);
-    let queries = requests.flat_map(|request| request.exactly.iter().chain(&request.first_available));
+    let queries =
+        requests.flat_map(|request| request.exactly.iter().chain(&request.first_available));
     let named = queries.map(|query| query.class.clone());
     let implicit = inventory.pods.iter().flat_map(|pod| {
-        let containers = pod.spec.init_containers.iter().flatten().chain(&pod.spec.containers);
-        containers.flat_map(crate::resources::container_counts).filter_map(|(name, _)| {
-            name.strip_prefix(crate::extended::IMPLICIT_PREFIX).map(Text::from)
-        })
+        let containers = pod
+            .spec
+            .init_containers
+            .iter()
+            .flatten()
+            .chain(&pod.spec.containers);
+        containers
+            .flat_map(crate::resources::container_counts)
+            .filter_map(|(name, _)| {
+                name.strip_prefix(crate::extended::IMPLICIT_PREFIX)
+                    .map(Text::from)
+            })
     });
     named.chain(implicit).collect()
 }

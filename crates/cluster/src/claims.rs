@@ -189,7 +189,10 @@ impl Claims {
                 what: format!("template {template}"),
                 why: why.clone(),
             }),
-            Some(_) => Ok(Some(need(format!("{}-{own}", pod.name).into(), Found::Template))),
+            Some(_) => Ok(Some(need(
+                format!("{}-{own}", pod.name).into(),
+                Found::Template,
+            ))),
         }
     }
 

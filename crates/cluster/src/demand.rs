@@ -74,7 +74,10 @@ impl Peers {
     /// All terms.
     pub fn terms(&self) -> impl Iterator<Item = &PeerTerm> {
         let preferred = self.preferred.iter().map(|(_, term)| term);
-        self.affinity.iter().chain(&self.anti_affinity).chain(preferred)
+        self.affinity
+            .iter()
+            .chain(&self.anti_affinity)
+            .chain(preferred)
     }
 }
 
@@ -115,7 +118,9 @@ impl PeerTerm {
     /// Whether the term speaks of a pod.
     pub fn matches(&self, pod: &Identity, namespaces: &Namespaces) -> bool {
         (self.namespaces.contains(&pod.namespace)
-            || self.namespace_selector.matches(&namespaces.labels(&pod.namespace)))
+            || self
+                .namespace_selector
+                .matches(&namespaces.labels(&pod.namespace)))
             && self.selector.matches(&pod.labels)
     }
 
@@ -342,12 +347,21 @@ impl Demand {
         }
         let affinity = spec.affinity.as_ref();
         let nodes = affinity.and_then(|affinity| affinity.node_affinity.as_ref());
-        let required =
-            nodes.and_then(|nodes| nodes.required_during_scheduling_ignored_during_execution.as_ref());
-        let preferred = nodes
-            .into_iter()
-            .flat_map(|nodes| nodes.preferred_during_scheduling_ignored_during_execution.iter().flatten());
-        let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
+        let required = nodes.and_then(|nodes| {
+            nodes
+                .required_during_scheduling_ignored_during_execution
+                .as_ref()
+        });
+        let preferred = nodes.into_iter().flat_map(|nodes| {
+            nodes
+                .preferred_during_scheduling_ignored_during_execution
+                .iter()
+                .flatten()
+        });
+        let constraints = spec
+            .topology_spread_constraints
+            .as_deref()
+            .unwrap_or_default();
         let spread = |action: &str| -> Vec<Spread> {
             constraints
                 .iter()
@@ -421,7 +435,10 @@ fn tolerations(spec: &PodSpec) -> Vec<Toleration> {
     let own = spec.tolerations.iter().flatten();
     let mut tolerations: Vec<_> = own.map(Toleration::of).collect();
     // Admission gives every pod five minutes on a node in trouble, unless it says otherwise.
-    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+    for key in [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ] {
         let said = |toleration: &Toleration| {
             (&*toleration.key == key || toleration.key.is_empty())
                 && (&*toleration.effect == "NoExecute" || toleration.effect.is_empty())
@@ -437,22 +454,36 @@ fn peers(affinity: Option<&k8s::Affinity>, namespace: &Text, labels: &Labels) ->
     let term = |term: &k8s::PodAffinityTerm| PeerTerm::of(term, namespace, labels);
     let mut peers = Peers::default();
     if let Some(pods) = affinity.and_then(|affinity| affinity.pod_affinity.as_ref()) {
-        let required = pods.required_during_scheduling_ignored_during_execution.iter();
+        let required = pods
+            .required_during_scheduling_ignored_during_execution
+            .iter();
         peers.affinity = required.flatten().map(term).collect();
-        let preferred = pods.preferred_during_scheduling_ignored_during_execution.iter();
+        let preferred = pods
+            .preferred_during_scheduling_ignored_during_execution
+            .iter();
         let preferred = preferred.flatten().filter(|weighted| weighted.weight != 0);
-        peers.preferred.extend(
-            preferred.map(|weighted| (i64::from(weighted.weight), term(&weighted.pod_affinity_term))),
-        );
+        peers.preferred.extend(preferred.map(|weighted| {
+            (
+                i64::from(weighted.weight),
+                term(&weighted.pod_affinity_term),
+            )
+        }));
     }
     if let Some(pods) = affinity.and_then(|affinity| affinity.pod_anti_affinity.as_ref()) {
-        let required = pods.required_during_scheduling_ignored_during_execution.iter();
+        let required = pods
+            .required_during_scheduling_ignored_during_execution
+            .iter();
         peers.anti_affinity = required.flatten().map(term).collect();
-        let preferred = pods.preferred_during_scheduling_ignored_during_execution.iter();
+        let preferred = pods
+            .preferred_during_scheduling_ignored_during_execution
+            .iter();
         let preferred = preferred.flatten().filter(|weighted| weighted.weight != 0);
-        peers.preferred.extend(
-            preferred.map(|weighted| (-i64::from(weighted.weight), term(&weighted.pod_affinity_term))),
-        );
+        peers.preferred.extend(preferred.map(|weighted| {
+            (
+                -i64::from(weighted.weight),
+                term(&weighted.pod_affinity_term),
+            )
+        }));
     }
     peers
 }

@@ -119,7 +119,10 @@ impl Devices for NoDevices {
 /// seven for each second...
 pub fn alternatives(claim: &ResourceClaim, result: &AllocationResult) -> i64 {
     const MOST: i64 = 8;
-    let lists = claim.requests.iter().filter(|request| request.exactly.is_none());
+    let lists = claim
+        .requests
+        .iter()
+        .filter(|request| request.exactly.is_none());
     let chosen = lists.flat_map(|request| {
         let subrequests = request.first_available.iter().enumerate();
         subrequests.filter(|(_, sub)| {

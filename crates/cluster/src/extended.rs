@@ -39,13 +39,13 @@ struct Ask {
 
 impl Extended {
     /// `None`: the pod asks for nothing that a class stands for.
-    pub fn of(
-        spec: &PodSpec,
-        class_of: impl Fn(&str) -> Option<Text>,
-    ) -> Option<Extended> {
+    pub fn of(spec: &PodSpec, class_of: impl Fn(&str) -> Option<Text>) -> Option<Extended> {
         let init = spec.init_containers.iter().flatten();
         let init = init.map(|container| ask(container, !is_sidecar(container)));
-        let rest = spec.containers.iter().map(|container| ask(container, false));
+        let rest = spec
+            .containers
+            .iter()
+            .map(|container| ask(container, false));
         let containers: Vec<Ask> = init.chain(rest).collect();
         let classes: BTreeMap<Text, Text> = containers
             .iter()
@@ -68,8 +68,9 @@ impl Extended {
     pub fn claim(&self, machine: &Machine) -> Option<Arc<ResourceClaim>> {
         let by_class = self.classes.iter();
         let by_class = by_class.filter(|(name, _)| machine.allocatable.scalar(name) == 0);
-        let mut requests: Vec<DeviceRequest> =
-            by_class.flat_map(|(name, class)| self.requests(name, class)).collect();
+        let mut requests: Vec<DeviceRequest> = by_class
+            .flat_map(|(name, class)| self.requests(name, class))
+            .collect();
         requests.sort_by(|a, b| a.name.cmp(&b.name));
         (!requests.is_empty()).then(|| {
             Arc::new(ResourceClaim {
@@ -97,11 +98,18 @@ impl Extended {
             let Some(missing) = container.wanted(resource).map(|wanted| wanted - reused) else {
                 continue;
             };
-            if missing > 0 && greediest.as_ref().is_none_or(|request| count(request) < missing) {
+            if missing > 0
+                && greediest
+                    .as_ref()
+                    .is_none_or(|request| count(request) < missing)
+            {
                 greediest = Some(container.request(i, resource, class, missing));
             }
         }
-        greediest.into_iter().chain(lasting.into_iter().flatten()).collect()
+        greediest
+            .into_iter()
+            .chain(lasting.into_iter().flatten())
+            .collect()
     }
 }
 
@@ -115,7 +123,13 @@ impl Ask {
         amount.filter(|amount| *amount != 0)
     }
 
-    fn request(&self, container: usize, resource: &Text, class: &Text, count: i64) -> DeviceRequest {
+    fn request(
+        &self,
+        container: usize,
+        resource: &Text,
+        class: &Text,
+        count: i64,
+    ) -> DeviceRequest {
         let place = self.amounts.keys().position(|name| name == resource);
         let place = place.unwrap_or_default();
         DeviceRequest {

@@ -188,12 +188,8 @@ impl Default for Gates {
 impl Gates {
     /// What `version` has on by default.
     pub fn of(version: Version) -> Gates {
-        let on = |gate: &Gate| {
-            matches!(
-                gate.defaults()[version as usize],
-                Stage::On | Stage::Locked
-            )
-        };
+        let on =
+            |gate: &Gate| matches!(gate.defaults()[version as usize], Stage::On | Stage::Locked);
         Gates {
             version,
             on: Gate::ALL.iter().copied().filter(on).collect(),
@@ -242,7 +238,10 @@ impl Gates {
     /// Holds the dependencies between gates, as the API server does when it starts.
     fn check(&self) -> Result<(), Error> {
         let needs = [
-            (Gate::DeviceBindingConditions, Gate::ResourceClaimDeviceStatus),
+            (
+                Gate::DeviceBindingConditions,
+                Gate::ResourceClaimDeviceStatus,
+            ),
             (Gate::DeviceCompatibilityGroups, Gate::PartitionableDevices),
             (Gate::DeviceTaintRules, Gate::DeviceTaints),
             (Gate::FractionalCapacityRange, Gate::ConsumableCapacity),
@@ -280,12 +279,24 @@ impl Gates {
             (Gate::AdminAccess, Feature::AdminAccess),
             (Gate::ConsumableCapacity, Feature::ConsumableCapacity),
             (Gate::DerivedAttributes, Feature::DerivedAttributes),
-            (Gate::DeviceBindingConditions, Feature::DeviceBindingAndStatus),
-            (Gate::DeviceCompatibilityGroups, Feature::CompatibilityGroups),
+            (
+                Gate::DeviceBindingConditions,
+                Feature::DeviceBindingAndStatus,
+            ),
+            (
+                Gate::DeviceCompatibilityGroups,
+                Feature::CompatibilityGroups,
+            ),
             (Gate::DeviceTaints, Feature::DeviceTaints),
-            (Gate::FractionalCapacityRange, Feature::FractionalCapacityRange),
+            (
+                Gate::FractionalCapacityRange,
+                Feature::FractionalCapacityRange,
+            ),
             (Gate::ListTypeAttributes, Feature::ListTypeAttributes),
-            (Gate::OptionalNodeOperations, Feature::OptionalNodeOperations),
+            (
+                Gate::OptionalNodeOperations,
+                Feature::OptionalNodeOperations,
+            ),
             (Gate::PartitionableDevices, Feature::PartitionableDevices),
             (Gate::PrioritizedList, Feature::PrioritizedList),
         ];
@@ -307,10 +318,10 @@ pub fn differences(version: Version) -> &'static [&'static str] {
     const OLD_ORDER: &str = "kube-scheduler before 1.36 walks the pools of a node in random order, so that of several devices that would do it may choose others";
     const OLD_SEARCH: &str = "kube-scheduler before 1.36 tries permutations where later ones try combinations: it gives up, after 10 s, on claims that 1.37 still answers";
     const OLD_TIMEOUT: &str = "a node on which the search takes over 10 s is skipped before 1.37; in 1.37 it ends the pod's attempt";
-    const OLD_CONFIG: &str = "before 1.37 an allocation lists a claim's configuration once for every request it matches";
+    const OLD_CONFIG: &str =
+        "before 1.37 an allocation lists a claim's configuration once for every request it matches";
     const OLD_POOLS: &str = "1.34 judges a pool's completeness by the slices of one node alone, and an invalid pool ends the pod's attempt";
-    const OLD_COUNTERS: &str =
-        "1.34 and 1.35 keep shared counters elsewhere in ResourceSlices (1.34: in the slice of the devices) than later versions";
+    const OLD_COUNTERS: &str = "1.34 and 1.35 keep shared counters elsewhere in ResourceSlices (1.34: in the slice of the devices) than later versions";
     match version {
         Version::V1_34 => &[
             OLD_ORDER,
@@ -362,7 +373,12 @@ mod tests {
             .expect("both exist");
         assert!(gates.features().has(Feature::ListTypeAttributes));
         assert!(!gates.features().has(Feature::DeviceTaints));
-        let text = |setting: &str, version| Gates::of(version).set(setting).expect_err("refused").to_string();
+        let text = |setting: &str, version| {
+            Gates::of(version)
+                .set(setting)
+                .expect_err("refused")
+                .to_string()
+        };
         assert_eq!(
             text("DRAListTypeAttribute=true", Version::V1_37),
             "no feature gate \"DRAListTypeAttribute\" in Kubernetes 1.37, did you mean \"DRAListTypeAttributes\"?"
@@ -375,6 +391,9 @@ mod tests {
             text("DRADeviceTaints=false", Version::V1_37),
             "feature gate DRADeviceTaintRules needs DRADeviceTaints, which is off"
         );
-        assert_eq!(text("DRADeviceTaints", Version::V1_37), "\"DRADeviceTaints\" is no NAME=true or NAME=false");
+        assert_eq!(
+            text("DRADeviceTaints", Version::V1_37),
+            "\"DRADeviceTaints\" is no NAME=true or NAME=false"
+        );
     }
 }

@@ -97,7 +97,9 @@ impl Inventory {
                     let default = class.global_default == Some(true);
                     let name = workload::name(&class.metadata);
                     let value = class.value.unwrap_or_default();
-                    inventory.priorities.add(name, value.into(), default, first_default);
+                    inventory
+                        .priorities
+                        .add(name, value.into(), default, first_default);
                     first_default &= !default;
                 }
                 Object::ResourceClaim(object) => inventory.claim(at, object, broken),
@@ -107,7 +109,14 @@ impl Inventory {
                     let spec = Arc::new(convert::claim_of(meta, spec));
                     let key = (workload::namespace(meta), workload::name(meta));
                     let source = at;
-                    inventory.claims.templates.insert(key, Template { spec, broken, source });
+                    inventory.claims.templates.insert(
+                        key,
+                        Template {
+                            spec,
+                            broken,
+                            source,
+                        },
+                    );
                 }
                 _ => {}
             }
@@ -151,11 +160,16 @@ impl Inventory {
         if let Some(name) = resource.strip_prefix(IMPLICIT_PREFIX) {
             return self.classes.contains_key(name).then(|| name.into());
         }
-        let named = self.classes.values().filter(|class| {
-            class.class.extended_resource_name.as_deref() == Some(resource)
-        });
+        let named = self
+            .classes
+            .values()
+            .filter(|class| class.class.extended_resource_name.as_deref() == Some(resource));
         let newest = named.reduce(|best, next| {
-            if next.created > best.created { next } else { best }
+            if next.created > best.created {
+                next
+            } else {
+                best
+            }
         });
         newest.map(|class| class.class.name.clone())
     }
@@ -252,7 +266,10 @@ fn pods(input: &Input, machines: &[Machine]) -> (Vec<Pod>, Vec<Note>) {
     for (at, manifest) in input.manifests.iter().enumerate() {
         let (kind, meta) = (manifest.object.kind(), manifest.object.meta());
         match &manifest.object {
-            Object::Pod(object) => found.push(Item { at, object: &**object }),
+            Object::Pod(object) => found.push(Item {
+                at,
+                object: &**object,
+            }),
             Object::ReplicaSet(set) => {
                 owners.workload(kind, meta, Some(Selector::of(Some(&set.spec.selector))));
             }
@@ -272,13 +289,34 @@ fn pods(input: &Input, machines: &[Machine]) -> (Vec<Pod>, Vec<Note>) {
     let mut factory = Factory::new(machines, owners, &found);
     for (at, manifest) in input.manifests.iter().enumerate() {
         match &manifest.object {
-            Object::Pod(object) => factory.found(Item { at, object: &**object }),
-            Object::Deployment(object) => factory.deployment(Item { at, object: &**object }),
-            Object::ReplicaSet(object) => factory.replica_set(Item { at, object: &**object }),
-            Object::StatefulSet(object) => factory.stateful_set(Item { at, object: &**object }),
-            Object::DaemonSet(object) => factory.daemon_set(Item { at, object: &**object }),
-            Object::Job(object) => factory.job(Item { at, object: &**object }),
-            Object::CronJob(object) => factory.cron_job(Item { at, object: &**object }),
+            Object::Pod(object) => factory.found(Item {
+                at,
+                object: &**object,
+            }),
+            Object::Deployment(object) => factory.deployment(Item {
+                at,
+                object: &**object,
+            }),
+            Object::ReplicaSet(object) => factory.replica_set(Item {
+                at,
+                object: &**object,
+            }),
+            Object::StatefulSet(object) => factory.stateful_set(Item {
+                at,
+                object: &**object,
+            }),
+            Object::DaemonSet(object) => factory.daemon_set(Item {
+                at,
+                object: &**object,
+            }),
+            Object::Job(object) => factory.job(Item {
+                at,
+                object: &**object,
+            }),
+            Object::CronJob(object) => factory.cron_job(Item {
+                at,
+                object: &**object,
+            }),
             Object::LeaderWorkerSet(set) => {
                 let spec = set.spec.clone().unwrap_or_default();
                 let template = spec.leader_worker_template.unwrap_or_default();

@@ -36,7 +36,12 @@ enum Operator {
 impl Requirement {
     /// `None`: a requirement that apimachinery refuses to parse.
     fn parse(key: &str, operator: &str, values: &[String]) -> Option<Requirement> {
-        let set = || values.iter().map(|value| Text::from(value.as_str())).collect();
+        let set = || {
+            values
+                .iter()
+                .map(|value| Text::from(value.as_str()))
+                .collect()
+        };
         let number = || match values {
             [value] => value.parse().ok(),
             _ => None,
@@ -132,7 +137,11 @@ impl Selector {
 
     /// Whether `labels` meet all requirements.
     pub fn matches(&self, labels: &Labels) -> bool {
-        !self.nothing && self.requirements.iter().all(|requirement| requirement.matches(labels))
+        !self.nothing
+            && self
+                .requirements
+                .iter()
+                .all(|requirement| requirement.matches(labels))
     }
 
     /// The keys it looks at.

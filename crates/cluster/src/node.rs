@@ -31,7 +31,8 @@ impl Machine {
     pub fn of(node: &k8s::Node) -> Machine {
         let spec = node.spec.as_ref();
         let status = node.status.as_ref();
-        let allocatable = status.and_then(|status| status.allocatable.as_ref().or(status.capacity.as_ref()));
+        let allocatable =
+            status.and_then(|status| status.allocatable.as_ref().or(status.capacity.as_ref()));
         let (allocatable, max_pods) = allocatable.map(Resources::of_node).unwrap_or_default();
         let labels = node.metadata.labels.iter().flatten();
         let taints = spec.and_then(|spec| spec.taints.as_ref());

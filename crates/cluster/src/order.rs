@@ -24,7 +24,10 @@ impl Default for Priorities {
             ("system-node-critical", 2_000_001_000),
         ];
         Priorities {
-            classes: built_in.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            classes: built_in
+                .into_iter()
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
             default: 0,
         }
     }
@@ -46,13 +49,19 @@ impl Priorities {
 
     /// The class that a pod names without there being one.
     pub fn missing<'a>(&self, spec: &'a PodSpec) -> Option<&'a str> {
-        let name = spec.priority_class_name.as_deref().filter(|name| !name.is_empty())?;
+        let name = spec
+            .priority_class_name
+            .as_deref()
+            .filter(|name| !name.is_empty())?;
         (!self.classes.contains_key(name)).then_some(name)
     }
 
     /// A pod's priority: as admission has written it, or would.
     pub fn of(&self, spec: &PodSpec) -> i64 {
-        let class = spec.priority_class_name.as_deref().filter(|name| !name.is_empty());
+        let class = spec
+            .priority_class_name
+            .as_deref()
+            .filter(|name| !name.is_empty());
         match (spec.priority, class) {
             (Some(priority), _) => i64::from(priority),
             (None, Some(class)) => self.classes.get(class).copied().unwrap_or(self.default),

@@ -133,7 +133,10 @@ impl Shape {
 
     /// What a node's devices are asked for.
     pub fn claims_on(&self, machine: &Machine) -> Vec<Arc<ResourceClaim>> {
-        let extended = self.extended.as_ref().and_then(|extended| extended.claim(machine));
+        let extended = self
+            .extended
+            .as_ref()
+            .and_then(|extended| extended.claim(machine));
         self.claims.iter().cloned().chain(extended).collect()
     }
 
@@ -173,7 +176,9 @@ impl Shape {
             }
         }
         let asks = |machine: &Machine| -> Vec<Arc<ResourceClaim>> {
-            let extended = extended.as_ref().and_then(|extended| extended.claim(machine));
+            let extended = extended
+                .as_ref()
+                .and_then(|extended| extended.claim(machine));
             claims.iter().cloned().chain(extended).collect()
         };
         let mut candidates = Vec::new();
@@ -364,10 +369,15 @@ impl Objections {
         let Some(pin) = pin else {
             let groups: BTreeMap<StateId, &BTreeSet<usize>> = world.groups().collect();
             let nodes = |rows: Vec<(StateId, usize, bool)>| {
-                rows.iter().flat_map(|(state, ..)| groups[state]).copied().collect()
+                rows.iter()
+                    .flat_map(|(state, ..)| groups[state])
+                    .copied()
+                    .collect()
             };
             let objections = self.0.into_iter();
-            return objections.map(|(objection, rows)| (objection, nodes(rows))).collect();
+            return objections
+                .map(|(objection, rows)| (objection, nodes(rows)))
+                .collect();
         };
         let mut result: BTreeMap<Objection, BTreeSet<usize>> = BTreeMap::new();
         for (objection, rows) in self.0 {

@@ -69,9 +69,15 @@ pub fn plan(
 
     let mut vocabulary = vocabulary(&inventory);
     let demands = run::demands(&pods, &mut vocabulary);
-    let slices: Vec<Arc<ResourceSlice>> =
-        std::mem::take(&mut inventory.slices).into_iter().map(Arc::new).collect();
-    let classes: Vec<_> = inventory.classes.values().map(|class| class.class.clone()).collect();
+    let slices: Vec<Arc<ResourceSlice>> = std::mem::take(&mut inventory.slices)
+        .into_iter()
+        .map(Arc::new)
+        .collect();
+    let classes: Vec<_> = inventory
+        .classes
+        .values()
+        .map(|class| class.class.clone())
+        .collect();
     let mut books = Books::new(
         std::mem::take(&mut inventory.nodes),
         &slices,
@@ -109,7 +115,10 @@ pub fn plan(
         findings.warn(at, strain.code(), message);
     }
     let mut used: BTreeSet<DeviceId> = held.iter().map(|held| held.device.clone()).collect();
-    let given = planned.iter().flat_map(|pod| &pod.claims).filter_map(|claim| claim.allocation.as_ref());
+    let given = planned
+        .iter()
+        .flat_map(|pod| &pod.claims)
+        .filter_map(|claim| claim.allocation.as_ref());
     used.extend(given.flat_map(|allocation| exclusive(allocation)));
     let nodes = run.world.machines().iter().enumerate();
     let nodes = nodes.map(|(node, machine)| node_plan(machine, run.devices.slices(node), &used));
@@ -128,7 +137,8 @@ fn exclusive(allocation: &AllocationResult) -> impl Iterator<Item = DeviceId> + 
 }
 
 fn apply_rules(inventory: &mut Inventory, options: &Options, findings: &mut Findings<'_>) {
-    let (sources, rules): (Vec<_>, Vec<_>) = std::mem::take(&mut inventory.rules).into_iter().unzip();
+    let (sources, rules): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut inventory.rules).into_iter().unzip();
     if !options.gates.applies_taint_rules() {
         for at in sources {
             let message = format!(
@@ -140,7 +150,11 @@ fn apply_rules(inventory: &mut Inventory, options: &Options, findings: &mut Find
         return;
     }
     let applied = taint_rules::apply(&rules, &mut inventory.slices);
-    for (at, _) in sources.into_iter().zip(applied).filter(|(_, applied)| !applied) {
+    for (at, _) in sources
+        .into_iter()
+        .zip(applied)
+        .filter(|(_, applied)| !applied)
+    {
         findings.warn(at, "object/without-effect", "it matches no device");
     }
 }
@@ -149,9 +163,15 @@ fn apply_rules(inventory: &mut Inventory, options: &Options, findings: &mut Find
 fn vocabulary(inventory: &Inventory) -> Vocabulary {
     let mut vocabulary = Vocabulary::default();
     let slices = inventory.slices.iter();
-    let of_slices = slices.clone().filter_map(|slice| slice.node_selector.as_ref());
-    let of_devices =
-        slices.flat_map(|slice| slice.devices.iter().filter_map(|device| device.node_selector.as_ref()));
+    let of_slices = slices
+        .clone()
+        .filter_map(|slice| slice.node_selector.as_ref());
+    let of_devices = slices.flat_map(|slice| {
+        slice
+            .devices
+            .iter()
+            .filter_map(|device| device.node_selector.as_ref())
+    });
     let claims = inventory.claims.claims.values();
     let of_claims = claims.filter_map(|claim| claim.allocation.as_ref()?.node_selector.as_ref());
     for selector in of_slices.chain(of_devices).chain(of_claims) {
@@ -200,21 +220,31 @@ fn hold(inventory: &Inventory, books: &mut Books) -> Vec<Held> {
 }
 
 fn unknown_node(pod: &Pod, world: &World, findings: &mut Findings<'_>) {
-    if let Some(name) = pod.bound_to.as_ref().filter(|name| world.find(name).is_none()) {
+    if let Some(name) = pod
+        .bound_to
+        .as_ref()
+        .filter(|name| world.find(name).is_none())
+    {
         let message = format!("it runs on node {name}, which the input lacks");
         findings.warn(pod.source, "pod/unknown-node", message);
     }
 }
 
-fn node_plan(machine: &Machine, slices: &[Arc<ResourceSlice>], used: &BTreeSet<DeviceId>) -> NodePlan {
+fn node_plan(
+    machine: &Machine,
+    slices: &[Arc<ResourceSlice>],
+    used: &BTreeSet<DeviceId>,
+) -> NodePlan {
     let mut newest: BTreeMap<(&Text, &Text), i64> = BTreeMap::new();
     for slice in slices {
-        let generation = newest.entry((&slice.driver, &slice.pool.name)).or_insert(i64::MIN);
+        let generation = newest
+            .entry((&slice.driver, &slice.pool.name))
+            .or_insert(i64::MIN);
         *generation = (*generation).max(slice.pool.generation);
     }
-    let current = slices.iter().filter(|slice| {
-        newest[&(&slice.driver, &slice.pool.name)] == slice.pool.generation
-    });
+    let current = slices
+        .iter()
+        .filter(|slice| newest[&(&slice.driver, &slice.pool.name)] == slice.pool.generation);
     let mut devices: BTreeMap<Text, Usage> = BTreeMap::new();
     for slice in current.clone() {
         let usage = devices.entry(slice.driver.clone()).or_default();
@@ -230,7 +260,10 @@ fn node_plan(machine: &Machine, slices: &[Arc<ResourceSlice>], used: &BTreeSet<D
     }
     NodePlan {
         name: machine.name.clone(),
-        instance_type: machine.labels.get("node.kubernetes.io/instance-type").cloned(),
+        instance_type: machine
+            .labels
+            .get("node.kubernetes.io/instance-type")
+            .cloned(),
         devices,
         slices: current.cloned().collect(),
     }

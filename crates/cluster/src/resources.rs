@@ -27,7 +27,9 @@ impl Resources {
     pub fn add(&mut self, other: &Resources) {
         self.milli_cpu = self.milli_cpu.saturating_add(other.milli_cpu);
         self.memory = self.memory.saturating_add(other.memory);
-        self.ephemeral_storage = self.ephemeral_storage.saturating_add(other.ephemeral_storage);
+        self.ephemeral_storage = self
+            .ephemeral_storage
+            .saturating_add(other.ephemeral_storage);
         for (name, amount) in &other.scalar {
             let sum = self.scalar.entry(name.clone()).or_default();
             *sum = sum.saturating_add(*amount);
@@ -174,7 +176,10 @@ fn container_limits(container: &Container) -> Amounts<'_> {
 
 /// Containers run together and are added; init containers run one after the other, each beside the
 /// sidecars started before it, so the largest counts.
-fn containers<'a>(spec: &'a PodSpec, amounts: impl Fn(&'a Container) -> Amounts<'a>) -> Amounts<'a> {
+fn containers<'a>(
+    spec: &'a PodSpec,
+    amounts: impl Fn(&'a Container) -> Amounts<'a>,
+) -> Amounts<'a> {
     let mut result = Amounts::new();
     for container in &spec.containers {
         add(&mut result, &amounts(container));
@@ -233,7 +238,9 @@ fn pod_level<'a>(spec: &'a PodSpec, resources: &'a ResourceRequirements) -> Amou
     if !limits.is_empty() {
         // Huge pages cannot be overcommitted: there the limit alone counts.
         let sums = containers(spec, container_requests);
-        let sums = sums.into_iter().filter(|(name, _)| matches!(*name, "cpu" | "memory"));
+        let sums = sums
+            .into_iter()
+            .filter(|(name, _)| matches!(*name, "cpu" | "memory"));
         for (name, amount) in sums.chain(limits) {
             requests.entry(name).or_insert(amount);
         }

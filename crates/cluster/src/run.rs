@@ -90,7 +90,10 @@ pub fn demands(pods: &[Pod], vocabulary: &mut Vocabulary) -> Vec<Arc<Demand>> {
         demand.forget(&vocabulary.pod_labels);
     }
     let distinct: Vec<Arc<Demand>> = distinct.into_iter().map(Arc::new).collect();
-    indices.into_iter().map(|index| distinct[index].clone()).collect()
+    indices
+        .into_iter()
+        .map(|index| distinct[index].clone())
+        .collect()
 }
 
 fn demand(pod: &Pod) -> Demand {
@@ -134,7 +137,10 @@ impl<'a, D: Devices> Run<'a, D> {
             self.world.admit(node, demand, &self.devices);
         }
         let needs = self.claims.needs(pod).unwrap_or_default();
-        let mut claims: Vec<PodClaim> = needs.iter().filter_map(|need| self.as_is(pod, need)).collect();
+        let mut claims: Vec<PodClaim> = needs
+            .iter()
+            .filter_map(|need| self.as_is(pod, need))
+            .collect();
         if let Some(name) = &pod.extended_claim {
             let need = Need {
                 pod_claim_name: Text::default(),
@@ -207,11 +213,15 @@ impl<'a, D: Devices> Run<'a, D> {
         let needs = match self.claims.needs(pod) {
             Ok(needs) => needs,
             Err(missing) => {
-                return self.refused(pod, &[], Arc::new(Refusal {
-                    code: missing.code(),
-                    message: missing.to_string(),
-                    nodes: Vec::new(),
-                }));
+                return self.refused(
+                    pod,
+                    &[],
+                    Arc::new(Refusal {
+                        code: missing.code(),
+                        message: missing.to_string(),
+                        nodes: Vec::new(),
+                    }),
+                );
             }
         };
         let question = self.question(pod, demand, &needs);
@@ -236,7 +246,9 @@ impl<'a, D: Devices> Run<'a, D> {
             let refusal = refusal.clone();
             return self.refused(pod, &needs, refusal);
         }
-        let decision = known.shape.place(&self.world, &mut self.devices, self.strategy);
+        let decision = known
+            .shape
+            .place(&self.world, &mut self.devices, self.strategy);
         self.limit_memory(id);
         self.measure(pod.source, id);
         match decision {
@@ -258,7 +270,11 @@ impl<'a, D: Devices> Run<'a, D> {
     /// Lets go of what was found out for other questions, before it becomes too much.
     fn limit_memory(&mut self, current: usize) {
         const MOST: usize = 1 << 20;
-        let remembered: usize = self.known.iter().map(|known| known.shape.remembered()).sum();
+        let remembered: usize = self
+            .known
+            .iter()
+            .map(|known| known.shape.remembered())
+            .sum();
         if remembered > MOST {
             for (id, known) in self.known.iter_mut().enumerate() {
                 if id != current {
@@ -291,7 +307,10 @@ impl<'a, D: Devices> Run<'a, D> {
 
     /// What kube-scheduler would suffer, with the manifests of the pods.
     pub fn strains(&self) -> Vec<(usize, Strain)> {
-        self.known.iter().filter_map(|known| known.strain.clone()).collect()
+        self.known
+            .iter()
+            .filter_map(|known| known.strain.clone())
+            .collect()
     }
 
     /// What a question asks, in the words of [`Shape`].
@@ -322,7 +341,9 @@ impl<'a, D: Devices> Run<'a, D> {
         shape.pin = match made_for.and_then(|name| self.world.find(name)) {
             Some(node) => Some(Pin { node, others: None }),
             None => shape.usable_on.iter().find_map(|(claim, terms)| {
-                let [term] = terms.as_slice() else { return None };
+                let [term] = terms.as_slice() else {
+                    return None;
+                };
                 let node = self.world.find(term.only()?)?;
                 let others = Some(Objection::Claim(claim.clone()));
                 Some(Pin { node, others })
@@ -340,7 +361,8 @@ impl<'a, D: Devices> Run<'a, D> {
         node: usize,
         claims: Vec<(Arc<ResourceClaim>, AllocationResult)>,
     ) -> PodPlan {
-        let results: Vec<AllocationResult> = claims.iter().map(|(_, result)| result.clone()).collect();
+        let results: Vec<AllocationResult> =
+            claims.iter().map(|(_, result)| result.clone()).collect();
         let holder = format!("pod {}/{}", pod.namespace, pod.name).into();
         self.devices.take(node, &results, &holder);
         let demand = &self.known[id].shape.demand;
@@ -350,12 +372,17 @@ impl<'a, D: Devices> Run<'a, D> {
         let mut planned = Vec::new();
         for need in needs {
             let key = (pod.namespace.clone(), need.name.clone());
-            let before = self.claims.claims.get(&key).and_then(|claim| claim.allocation.clone());
+            let before = self
+                .claims
+                .claims
+                .get(&key)
+                .and_then(|claim| claim.allocation.clone());
             let before = before.filter(|_| matches!(need.found, Found::Claim));
             let (spec, allocation) = match before {
                 Some(allocation) => (self.claims.claims[&key].spec.clone(), allocation),
                 None => {
-                    let (spec, result) = given.next().expect("a result for every claim to allocate");
+                    let (spec, result) =
+                        given.next().expect("a result for every claim to allocate");
                     let allocation = Arc::new(result);
                     self.write(pod, &key, need, &spec, &allocation);
                     (spec, allocation)
@@ -426,7 +453,10 @@ impl<'a, D: Devices> Run<'a, D> {
             namespace: pod.namespace.clone(),
             name: pod.name.clone(),
             node: None,
-            claims: needs.iter().filter_map(|need| self.as_is(pod, need)).collect(),
+            claims: needs
+                .iter()
+                .filter_map(|need| self.as_is(pod, need))
+                .collect(),
             refusal: Some(refusal),
         }
     }
@@ -437,7 +467,9 @@ impl<'a, D: Devices> Run<'a, D> {
             .into_iter()
             .filter(|(_, nodes)| !nodes.is_empty())
             .map(|(objection, nodes)| {
-                let names = nodes.iter().map(|node| self.world.machines()[*node].name.clone());
+                let names = nodes
+                    .iter()
+                    .map(|node| self.world.machines()[*node].name.clone());
                 let reason = match objection {
                     Objection::Filter(cause) => Reason::plain(cause.code(), cause.message()),
                     Objection::Claim(claim) => Reason::plain(
@@ -488,7 +520,11 @@ fn named(spec: &Arc<ResourceClaim>, name: &Text, namespace: &Text) -> Arc<Resour
 
 /// Where an allocated claim can be used.
 pub fn terms(selector: &NodeSelector) -> Vec<NodeTerm> {
-    selector.terms.iter().filter_map(NodeTerm::of_model).collect()
+    selector
+        .terms
+        .iter()
+        .filter_map(NodeTerm::of_model)
+        .collect()
 }
 
 fn fatal(node: &Text, reason: &Reason) -> Refusal {

@@ -38,7 +38,8 @@ impl Residents {
     /// The pods on one node, by kind.
     pub fn on<'a>(&'a self, load: &'a Load) -> impl Iterator<Item = (&'a Resident, i64)> {
         let residents = load.residents.iter();
-        residents.map(|(id, number): (&ResidentId, &u32)| (&self.0[*id as usize], i64::from(*number)))
+        residents
+            .map(|(id, number): (&ResidentId, &u32)| (&self.0[*id as usize], i64::from(*number)))
     }
 
     /// How many of them are so.

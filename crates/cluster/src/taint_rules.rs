@@ -36,7 +36,9 @@ pub fn apply(rules: &[Rule], slices: &mut [ResourceSlice]) -> Vec<bool> {
             let Some(selector) = &rule.selector else {
                 continue;
             };
-            let meant = |wanted: &Option<Text>, is: &Text| wanted.as_ref().is_none_or(|wanted| wanted == is);
+            let meant = |wanted: &Option<Text>, is: &Text| {
+                wanted.as_ref().is_none_or(|wanted| wanted == is)
+            };
             if !meant(&selector.driver, &slice.driver) || !meant(&selector.pool, &slice.pool.name) {
                 continue;
             }

@@ -210,7 +210,14 @@ impl World {
         load.admit(demand, resident);
         let load = self.loads.id(&load);
         let devices = devices.state(node);
-        self.enter(node, State { load, devices, ..state });
+        self.enter(
+            node,
+            State {
+                load,
+                devices,
+                ..state
+            },
+        );
     }
 
     fn enter(&mut self, node: usize, state: State) {

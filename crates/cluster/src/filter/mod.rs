@@ -80,7 +80,10 @@ impl Cause {
                 } else {
                     format!("={}", taint.value)
                 };
-                format!("taint {}{value}:{} is not tolerated", taint.key, taint.effect)
+                format!(
+                    "taint {}{value}:{} is not tolerated",
+                    taint.key, taint.effect
+                )
             }
             Cause::Affinity => "does not match the pod's node selector or affinity".to_owned(),
             Cause::Port(port) => format!("host port {}/{} is taken", port.port, port.protocol),
@@ -95,10 +98,14 @@ impl Cause {
                 topology,
                 skew,
                 max_skew,
-            } => format!("topology spread over {topology} would become {skew}, at most {max_skew} is allowed"),
+            } => format!(
+                "topology spread over {topology} would become {skew}, at most {max_skew} is allowed"
+            ),
             Cause::PodAffinity => "no pod there that the pod's affinity asks for".to_owned(),
             Cause::PodAntiAffinity => "has a pod that the pod's anti-affinity excludes".to_owned(),
-            Cause::ExistingAntiAffinity => "has a pod whose anti-affinity excludes this one".to_owned(),
+            Cause::ExistingAntiAffinity => {
+                "has a pod whose anti-affinity excludes this one".to_owned()
+            }
         }
     }
 }

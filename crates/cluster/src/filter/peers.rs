@@ -33,11 +33,18 @@ pub fn here(demand: &Demand, load: &Load, residents: &Residents, namespaces: &Na
     for (resident, number) in residents.on(load) {
         let theirs = &resident.identity;
         if !own.affinity.is_empty()
-            && own.affinity.iter().all(|term| term.matches(theirs, namespaces))
+            && own
+                .affinity
+                .iter()
+                .all(|term| term.matches(theirs, namespaces))
         {
             here.affinity += number;
         }
-        for term in own.anti_affinity.iter().filter(|term| term.matches(theirs, namespaces)) {
+        for term in own
+            .anti_affinity
+            .iter()
+            .filter(|term| term.matches(theirs, namespaces))
+        {
             *here.anti_affinity.entry(term.topology.clone()).or_default() += number;
         }
         let mut prefer = |topology: &Text, weight: i64| {
@@ -134,7 +141,10 @@ pub fn check(
             .map(|term| sum(&term.topology, site.domains, &count.affinity, here.affinity))
             .collect();
         let first = || {
-            !count.met && terms.iter().all(|term| term.matches(&demand.identity, namespaces))
+            !count.met
+                && terms
+                    .iter()
+                    .all(|term| term.matches(&demand.identity, namespaces))
         };
         if !sums.is_some_and(|sums| sums.iter().all(|sum| *sum > 0) || first()) {
             return Err(Cause::PodAffinity);

@@ -37,7 +37,8 @@ impl fmt::Display for Lack {
 
 /// An amount as a person would write it.
 fn amount_text(resource: &str, amount: i64) -> String {
-    let bytes = matches!(resource, "memory" | "ephemeral-storage") || resource.starts_with("hugepages-");
+    let bytes =
+        matches!(resource, "memory" | "ephemeral-storage") || resource.starts_with("hugepages-");
     if resource == "cpu" {
         return if amount % 1000 == 0 {
             (amount / 1000).to_string()
@@ -70,7 +71,11 @@ pub fn check(demand: &Demand, machine: &Machine, load: &Load) -> Result<(), Caus
             });
         }
     };
-    let (wanted, used, all) = (&demand.requests.exact, &load.requested, &machine.allocatable);
+    let (wanted, used, all) = (
+        &demand.requests.exact,
+        &load.requested,
+        &machine.allocatable,
+    );
     need("pods", 1, load.pods, machine.max_pods);
     need("cpu", wanted.milli_cpu, used.milli_cpu, all.milli_cpu);
     need("memory", wanted.memory, used.memory, all.memory);

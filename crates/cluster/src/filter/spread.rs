@@ -29,7 +29,9 @@ pub fn here(
 ) -> Vec<Here> {
     let namespace = &demand.identity.namespace;
     let one = |spread: &Spread| Here {
-        pods: residents.count(load, |resident| spread.counts(namespace, &resident.identity)),
+        pods: residents.count(load, |resident| {
+            spread.counts(namespace, &resident.identity)
+        }),
         included: (!spread.honors_affinity || node_affinity::matches(demand, machine))
             && (!spread.honors_taints || taints::check(demand, machine).is_ok()),
     };
@@ -55,7 +57,12 @@ pub fn count<'a>(demand: &Demand, sites: impl Iterator<Item = Site<'a>>) -> Vec<
         return counts;
     }
     for site in sites.filter(|site| has_all(&demand.spread, site.domains)) {
-        for ((spread, here), count) in demand.spread.iter().zip(&site.local.spread).zip(&mut counts) {
+        for ((spread, here), count) in demand
+            .spread
+            .iter()
+            .zip(&site.local.spread)
+            .zip(&mut counts)
+        {
             if !here.included || (spread.honors_affinity && !site.eligible) {
                 continue;
             }

@@ -6,8 +6,17 @@ use crate::node::Machine;
 
 /// Every such taint must be tolerated; the first that is not is the cause.
 pub fn check(demand: &Demand, machine: &Machine) -> Result<(), Cause> {
-    let tolerated = |taint| demand.tolerations.iter().any(|toleration| toleration.tolerates(taint));
-    match machine.taints.iter().find(|taint| taint.repels() && !tolerated(taint)) {
+    let tolerated = |taint| {
+        demand
+            .tolerations
+            .iter()
+            .any(|toleration| toleration.tolerates(taint))
+    };
+    match machine
+        .taints
+        .iter()
+        .find(|taint| taint.repels() && !tolerated(taint))
+    {
         Some(taint) => Err(Cause::Taint(taint.clone())),
         None => Ok(()),
     }

@@ -11,7 +11,12 @@ pub fn check(demand: &Demand, machine: &Machine) -> Result<(), Cause> {
         value: "".into(),
         effect: "NoSchedule".into(),
     };
-    let tolerated = || demand.tolerations.iter().any(|toleration| toleration.tolerates(&taint));
+    let tolerated = || {
+        demand
+            .tolerations
+            .iter()
+            .any(|toleration| toleration.tolerates(&taint))
+    };
     if machine.unschedulable && !tolerated() {
         return Err(Cause::Unschedulable);
     }

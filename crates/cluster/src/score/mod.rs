@@ -43,7 +43,10 @@ pub struct Here {
 pub fn here(demand: &Demand, machine: &Machine, load: &Load) -> Here {
     let soft = machine.taints.iter().filter(|taint| {
         &*taint.effect == "PreferNoSchedule"
-            && !demand.tolerations.iter().any(|toleration| toleration.tolerates(taint))
+            && !demand
+                .tolerations
+                .iter()
+                .any(|toleration| toleration.tolerates(taint))
     });
     let preferred = demand.preferred_nodes.iter();
     let preferred = preferred.filter(|(_, term)| term.matches(&machine.name, &machine.labels));
@@ -72,10 +75,19 @@ pub fn totals(
     peers: &peers::Count,
     spread: &spread::Count,
 ) -> Vec<i64> {
-    let here = || candidates.iter().map(|candidate| &candidate.site.local.score);
+    let here = || {
+        candidates
+            .iter()
+            .map(|candidate| &candidate.site.local.score)
+    };
     let taints = share(here().map(|here| here.taints).collect());
     let nodes = share(here().map(|here| here.preferred_nodes).collect());
-    let devices = share(candidates.iter().map(|candidate| candidate.alternatives).collect());
+    let devices = share(
+        candidates
+            .iter()
+            .map(|candidate| candidate.alternatives)
+            .collect(),
+    );
     let spread = spread::scores(demand, candidates, spread);
     let peers = between(
         candidates
@@ -101,7 +113,9 @@ pub fn totals(
 fn share(mut scores: Vec<i64>) -> Vec<i64> {
     let most = scores.iter().copied().max().unwrap_or_default();
     if most > 0 {
-        scores.iter_mut().for_each(|score| *score = MAX * *score / most);
+        scores
+            .iter_mut()
+            .for_each(|score| *score = MAX * *score / most);
     }
     scores
 }

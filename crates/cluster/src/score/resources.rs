@@ -10,7 +10,10 @@ pub fn least_allocated(demand: &Demand, machine: &Machine, load: &Load) -> i64 {
     let all = &machine.allocatable;
     let wanted = &demand.requests;
     let shares: Vec<i64> = [
-        (load.nonzero_milli_cpu + wanted.nonzero_milli_cpu, all.milli_cpu),
+        (
+            load.nonzero_milli_cpu + wanted.nonzero_milli_cpu,
+            all.milli_cpu,
+        ),
         (load.nonzero_memory + wanted.nonzero_memory, all.memory),
     ]
     .into_iter()

@@ -34,7 +34,10 @@ pub fn count<'a>(demand: &Demand, sites: impl Iterator<Item = Site<'a>>) -> Coun
         return count;
     }
     for site in sites.filter(|site| takes_part(demand, site.domains)) {
-        let constraints = demand.preferred_spread.iter().zip(&site.local.preferred_spread);
+        let constraints = demand
+            .preferred_spread
+            .iter()
+            .zip(&site.local.preferred_spread);
         for ((spread, here), pods) in constraints.zip(&mut count.0) {
             if let (true, Domain::Of(value)) = (here.included, domain(spread, site.domains)) {
                 *pods.entry(value.clone()).or_default() += here.pods * site.nodes;
@@ -53,7 +56,13 @@ pub fn scores(demand: &Demand, candidates: &[Candidate<'_>], count: &Count) -> V
         .iter()
         .map(|candidate| takes_part(demand, candidate.site.domains))
         .collect();
-    let partakers = || candidates.iter().zip(&part).filter(|(_, part)| **part).map(|(c, _)| c);
+    let partakers = || {
+        candidates
+            .iter()
+            .zip(&part)
+            .filter(|(_, part)| **part)
+            .map(|(c, _)| c)
+    };
     let nodes: i64 = partakers().map(|candidate| candidate.site.nodes).sum();
     let weights: Vec<f64> = demand
         .preferred_spread
@@ -69,7 +78,12 @@ pub fn scores(demand: &Demand, candidates: &[Candidate<'_>], count: &Count) -> V
         .collect();
     let raw = |candidate: &Candidate<'_>| {
         let here = &candidate.site.local.preferred_spread;
-        let constraints = demand.preferred_spread.iter().zip(here).zip(&weights).zip(&count.0);
+        let constraints = demand
+            .preferred_spread
+            .iter()
+            .zip(here)
+            .zip(&weights)
+            .zip(&count.0);
         let mut sum = 0.0;
         for (((spread, here), weight), pods) in constraints {
             let Some(domain) = candidate.site.domains.get(&spread.topology) else {

@@ -62,9 +62,20 @@ impl Factory<'_> {
         let replicas = i64::from(spec.replicas.unwrap_or(1));
         let start = spec.ordinals.as_ref().and_then(|ordinals| ordinals.start);
         let start = i64::from(start.unwrap_or(0));
-        self.replicas(at, self.owners.alive("StatefulSet", meta).count() as i64, replicas);
-        if spec.volume_claim_templates.iter().flatten().next().is_some() {
-            let message = "volumeClaimTemplates are left out: where volumes can be attached is not looked at";
+        self.replicas(
+            at,
+            self.owners.alive("StatefulSet", meta).count() as i64,
+            replicas,
+        );
+        if spec
+            .volume_claim_templates
+            .iter()
+            .flatten()
+            .next()
+            .is_some()
+        {
+            let message =
+                "volumeClaimTemplates are left out: where volumes can be attached is not looked at";
             self.note(at, "pod/volumes", message);
         }
         let mut mould = Mould::of(meta, &spec.template, at, "spec.template.spec");
@@ -93,12 +104,14 @@ impl Factory<'_> {
         let mut pod = (*mould.spec).clone();
         let host_network = pod.host_network == Some(true);
         let added = daemon_tolerations(host_network).into_iter();
-        pod.tolerations.get_or_insert_default().extend(added.map(|toleration| k8s::Toleration {
-            key: Some(toleration.key.to_string()),
-            operator: Some(toleration.operator.to_string()),
-            effect: Some(toleration.effect.to_string()),
-            ..k8s::Toleration::default()
-        }));
+        pod.tolerations
+            .get_or_insert_default()
+            .extend(added.map(|toleration| k8s::Toleration {
+                key: Some(toleration.key.to_string()),
+                operator: Some(toleration.operator.to_string()),
+                effect: Some(toleration.effect.to_string()),
+                ..k8s::Toleration::default()
+            }));
         let demand = Demand::of(
             &pod,
             &Context {
@@ -109,11 +122,19 @@ impl Factory<'_> {
             },
         );
         // The controller puts the node in place of what the template requires.
-        if let Some(nodes) = pod.affinity.as_mut().and_then(|affinity| affinity.node_affinity.as_mut()) {
+        if let Some(nodes) = pod
+            .affinity
+            .as_mut()
+            .and_then(|affinity| affinity.node_affinity.as_mut())
+        {
             nodes.required_during_scheduling_ignored_during_execution = None;
         }
         mould.spec = Arc::new(pod);
-        let served: Vec<Text> = self.owners.alive("DaemonSet", meta).filter_map(node_of).collect();
+        let served: Vec<Text> = self
+            .owners
+            .alive("DaemonSet", meta)
+            .filter_map(node_of)
+            .collect();
         let machines = self.machines;
         let eligible = machines.iter().filter(|machine| {
             node_affinity::matches(&demand, machine) && taints::check(&demand, machine).is_ok()
@@ -128,13 +149,21 @@ impl Factory<'_> {
             }
         }
         if !any {
-            self.note(at, "workload/no-eligible-node", "no node is eligible for its pods");
+            self.note(
+                at,
+                "workload/no-eligible-node",
+                "no node is eligible for its pods",
+            );
         }
     }
 
     fn replicas(&mut self, at: usize, alive: i64, wanted: i64) {
         if alive == 0 && wanted <= 0 {
-            self.note(at, "workload/no-replicas", "replicas is 0: it makes no pods");
+            self.note(
+                at,
+                "workload/no-replicas",
+                "replicas is 0: it makes no pods",
+            );
         }
     }
 }
@@ -146,9 +175,13 @@ fn node_of(pod: &k8s::Pod) -> Option<Text> {
         return Some(node.as_str().into());
     }
     let nodes = spec.affinity.as_ref()?.node_affinity.as_ref()?;
-    let required = nodes.required_during_scheduling_ignored_during_execution.as_ref()?;
-    let fields = required.node_selector_terms.iter().flat_map(|term| term.match_fields.iter().flatten());
+    let required = nodes
+        .required_during_scheduling_ignored_during_execution
+        .as_ref()?;
+    let fields = required
+        .node_selector_terms
+        .iter()
+        .flat_map(|term| term.match_fields.iter().flatten());
     let values = fields.flat_map(|field| field.values.iter().flatten());
     values.map(|name| name.as_str().into()).next()
 }
-

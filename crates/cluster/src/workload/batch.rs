@@ -44,7 +44,8 @@ impl Factory<'_> {
         let status = object.status.as_ref();
         let done = status.is_some_and(|status| {
             let conditions = status.conditions.iter().flatten();
-            let mut ended = conditions.filter(|c| matches!(c.type_.as_str(), "Complete" | "Failed"));
+            let mut ended =
+                conditions.filter(|c| matches!(c.type_.as_str(), "Complete" | "Failed"));
             ended.any(|condition| condition.status == "True")
         });
         if done {
@@ -54,7 +55,10 @@ impl Factory<'_> {
             meta,
             name: &name(meta),
             spec,
-            succeeded: status.and_then(|status| status.succeeded).unwrap_or(0).into(),
+            succeeded: status
+                .and_then(|status| status.succeeded)
+                .unwrap_or(0)
+                .into(),
             alive: self.owners.alive("Job", meta).collect(),
             at,
             path: "spec.template.spec",
@@ -93,7 +97,11 @@ impl Factory<'_> {
     pub(super) fn run(&mut self, run: &Run<'_>) {
         let spec = run.spec;
         if spec.suspend == Some(true) {
-            self.note(run.at, "workload/suspended", format!("job {} is suspended: it makes no pods", run.name));
+            self.note(
+                run.at,
+                "workload/suspended",
+                format!("job {} is suspended: it makes no pods", run.name),
+            );
             return;
         }
         let mut mould = Mould::of(run.meta, &spec.template, run.at, run.path);
@@ -114,7 +122,11 @@ impl Factory<'_> {
         let open = completions.map(|completions| completions - run.succeeded);
         let wanted = open.map_or(parallelism, |open| open.min(parallelism)) - alive;
         if wanted <= 0 && alive == 0 {
-            self.note(run.at, "workload/no-replicas", format!("job {} makes no pods", run.name));
+            self.note(
+                run.at,
+                "workload/no-replicas",
+                format!("job {} makes no pods", run.name),
+            );
         }
         if spec.completion_mode.as_deref() == Some("Indexed") {
             self.indexed(run, &mould, completions.unwrap_or(parallelism), wanted);
@@ -132,7 +144,8 @@ impl Factory<'_> {
             all.find_map(|(_, value)| value.parse().ok())
         };
         let taken: BTreeSet<i64> = run.alive.iter().filter_map(index).collect();
-        let free = (run.succeeded.min(completions)..completions).filter(|index| !taken.contains(index));
+        let free =
+            (run.succeeded.min(completions)..completions).filter(|index| !taken.contains(index));
         for index in free.take(usize::try_from(wanted).unwrap_or(0)) {
             let name: Text = format!("{}-{index}", run.name).into();
             self.make(mould, name, &[(INDEX, &index.to_string())]);

@@ -99,7 +99,10 @@ impl<'a> Factory<'a> {
         let mut names: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
         for pod in pods {
             let namespace = namespace(&pod.object.metadata);
-            names.entry(namespace).or_default().insert(name(&pod.object.metadata));
+            names
+                .entry(namespace)
+                .or_default()
+                .insert(name(&pod.object.metadata));
         }
         Factory {
             machines,
@@ -134,7 +137,11 @@ impl<'a> Factory<'a> {
             labels,
             controller: controller.map(Arc::new),
             made_for: None,
-            bound_to: spec.node_name.as_deref().filter(|name| !name.is_empty()).map(Into::into),
+            bound_to: spec
+                .node_name
+                .as_deref()
+                .filter(|name| !name.is_empty())
+                .map(Into::into),
             terminating: object.metadata.deletion_timestamp.is_some(),
             claim_names: claims
                 .into_iter()
@@ -162,7 +169,9 @@ impl<'a> Factory<'a> {
         names.insert(name.clone());
         let mut labels = mould.labels.clone();
         if !own.is_empty() {
-            let own = own.iter().map(|(key, value)| ((*key).into(), (*value).into()));
+            let own = own
+                .iter()
+                .map(|(key, value)| ((*key).into(), (*value).into()));
             Arc::make_mut(&mut labels).extend(own);
         }
         self.pods.push(Pod {
@@ -225,7 +234,10 @@ impl Mould {
 
 /// Whether a pod has ended, well or not.
 pub fn finished(pod: &k8s::Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
     matches!(phase, Some("Succeeded" | "Failed"))
 }
 
@@ -240,7 +252,11 @@ pub fn namespace(meta: &ObjectMeta) -> Text {
 /// `metadata.name`, or what is known of it.
 pub fn name(meta: &ObjectMeta) -> Text {
     let name = meta.name.as_deref().filter(|name| !name.is_empty());
-    let generated = || meta.generate_name.as_deref().map(|name| name.trim_end_matches('-'));
+    let generated = || {
+        meta.generate_name
+            .as_deref()
+            .map(|name| name.trim_end_matches('-'))
+    };
     name.or_else(generated).unwrap_or_default().into()
 }
 
@@ -263,7 +279,10 @@ fn daemon_tolerations(host_network: bool) -> Vec<Toleration> {
         Toleration::exists("node.kubernetes.io/unschedulable", "NoSchedule"),
     ];
     if host_network {
-        all.push(Toleration::exists("node.kubernetes.io/network-unavailable", "NoSchedule"));
+        all.push(Toleration::exists(
+            "node.kubernetes.io/network-unavailable",
+            "NoSchedule",
+        ));
     }
     all
 }

@@ -76,7 +76,10 @@ impl<'a> Owners<'a> {
     /// The owner of a pod. A LeaderWorkerSet's pods are known by their label, as StatefulSets and
     /// leaders stand between.
     fn owner(&self, meta: &ObjectMeta) -> Option<Key> {
-        let label = meta.labels.as_ref().and_then(|labels| labels.get(super::sets::LWS_NAME));
+        let label = meta
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(super::sets::LWS_NAME));
         if let Some(set) = label {
             return Some(("LeaderWorkerSet", namespace(meta), set.as_str().into()));
         }
@@ -125,12 +128,14 @@ impl<'a> Owners<'a> {
             return None;
         }
         let known = self.workloads.get(&owner);
-        known.and_then(|workload| workload.selector.clone()).or_else(|| {
-            // A dump has no ReplicaSets: the hash in their selectors alone tells their pods apart.
-            let (key, hash) = labels.get_key_value("pod-template-hash")?;
-            let mut selector = Selector::default();
-            selector.require_equal(key.clone(), hash.clone());
-            Some(selector)
-        })
+        known
+            .and_then(|workload| workload.selector.clone())
+            .or_else(|| {
+                // A dump has no ReplicaSets: the hash in their selectors alone tells their pods apart.
+                let (key, hash) = labels.get_key_value("pod-template-hash")?;
+                let mut selector = Selector::default();
+                selector.require_equal(key.clone(), hash.clone());
+                Some(selector)
+            })
     }
 }

@@ -61,18 +61,38 @@ impl Factory<'_> {
         let Groups { meta, at, .. } = groups;
         let base = name(meta);
         if groups.replicas <= 0 {
-            self.note(*at, "workload/no-replicas", "replicas is 0: it makes no pods");
+            self.note(
+                *at,
+                "workload/no-replicas",
+                "replicas is 0: it makes no pods",
+            );
         }
-        let worker = Mould::of(meta, groups.worker, *at, "spec.leaderWorkerTemplate.workerTemplate.spec");
+        let worker = Mould::of(
+            meta,
+            groups.worker,
+            *at,
+            "spec.leaderWorkerTemplate.workerTemplate.spec",
+        );
         let leader = groups.leader.map_or_else(
             || worker.clone(),
-            |leader| Mould::of(meta, leader, *at, "spec.leaderWorkerTemplate.leaderTemplate.spec"),
+            |leader| {
+                Mould::of(
+                    meta,
+                    leader,
+                    *at,
+                    "spec.leaderWorkerTemplate.leaderTemplate.spec",
+                )
+            },
         );
         let exclusive = annotation(meta, LWS_EXCLUSIVE);
         for group in 0..groups.replicas {
             let key = format!("{base}-{group}");
             for place in 0..groups.size {
-                let mut mould = if place == 0 { leader.clone() } else { worker.clone() };
+                let mut mould = if place == 0 {
+                    leader.clone()
+                } else {
+                    worker.clone()
+                };
                 let pod: Text = if place == 0 {
                     key.as_str().into()
                 } else {
@@ -97,14 +117,23 @@ impl Factory<'_> {
 
     /// Jobs `NAME-JOB-INDEX`, each as a Job would; JobSet makes them Indexed unless they say
     /// otherwise.
-    pub fn job_set(&mut self, meta: &ObjectMeta, at: usize, suspended: bool, jobs: &[ReplicatedJob<'_>]) {
+    pub fn job_set(
+        &mut self,
+        meta: &ObjectMeta,
+        at: usize,
+        suspended: bool,
+        jobs: &[ReplicatedJob<'_>],
+    ) {
         if suspended {
             self.note(at, "workload/suspended", "suspended: it makes no pods");
             return;
         }
         let base = name(meta);
         for job in jobs {
-            let path = format!("spec.replicatedJobs[{}].template.spec.template.spec", job.place);
+            let path = format!(
+                "spec.replicatedJobs[{}].template.spec.template.spec",
+                job.place
+            );
             let exclusive = job
                 .template_meta
                 .and_then(|meta| annotation(meta, JOBSET_EXCLUSIVE))
@@ -112,7 +141,8 @@ impl Factory<'_> {
             for index in 0..job.replicas {
                 let run_name = format!("{base}-{}-{index}", job.name);
                 let mut spec = job.spec.clone();
-                spec.completion_mode.get_or_insert_with(|| "Indexed".to_owned());
+                spec.completion_mode
+                    .get_or_insert_with(|| "Indexed".to_owned());
                 let key = format!("{}/{run_name}", super::namespace(meta));
                 if let Some(topology) = exclusive {
                     let pod = spec.template.spec.get_or_insert_default();
@@ -129,7 +159,8 @@ impl Factory<'_> {
                 .collect();
                 let of_run = |pod: &&k8s::Pod| {
                     let labels = pod.metadata.labels.as_ref();
-                    labels.and_then(|labels| labels.get("batch.kubernetes.io/job-name")) == Some(&run_name)
+                    labels.and_then(|labels| labels.get("batch.kubernetes.io/job-name"))
+                        == Some(&run_name)
                 };
                 let alive = self.owners.alive("JobSet", meta).filter(of_run).collect();
                 self.run(&Run {
@@ -178,6 +209,9 @@ fn apart(spec: &k8s::PodSpec, topology: &str, label: &str, key: &str) -> k8s::Po
     let far = affinity.pod_anti_affinity.get_or_insert_default();
     far.required_during_scheduling_ignored_during_execution
         .get_or_insert_default()
-        .push(term(vec![requirement("Exists", None), requirement("NotIn", own())]));
+        .push(term(vec![
+            requirement("Exists", None),
+            requirement("NotIn", own()),
+        ]));
     spec
 }

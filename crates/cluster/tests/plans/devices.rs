@@ -59,15 +59,24 @@ fn four_of_five_fit_on_one_node() {
 fn trn1_has_two_efas_for_four_chips() {
     let plan = plan_with(&worker(POD), &["trn1.32xlarge"], &Options::default());
     let refusal = plan.pods[0].refusal.as_ref().expect("refused");
-    assert!(refusal.message.contains("2 4-neurons + 2 4-efas would fit"), "{}", refusal.message);
+    assert!(
+        refusal.message.contains("2 4-neurons + 2 4-efas would fit"),
+        "{}",
+        refusal.message
+    );
 }
 
 #[test]
 fn pods_go_round_the_nodes_and_pack_fills_them() {
     let nodes = |options: &Options| -> Vec<String> {
         let plan = plan_with(&deployment(6), &["trn2.48xlarge=3"], options);
-        let nodes = plan.pods.iter().map(|pod| pod.node.as_deref().unwrap_or("-"));
-        nodes.map(|node| node.trim_start_matches("trn2-48xlarge-").to_owned()).collect()
+        let nodes = plan
+            .pods
+            .iter()
+            .map(|pod| pod.node.as_deref().unwrap_or("-"));
+        nodes
+            .map(|node| node.trim_start_matches("trn2-48xlarge-").to_owned())
+            .collect()
     };
     assert_eq!(nodes(&Options::default()), ["0", "1", "2", "0", "1", "2"]);
     assert_eq!(nodes(&pack()), ["0", "0", "0", "0", "1", "1"]);
@@ -83,7 +92,13 @@ spec: {devices: {requests: [{name: 'n', exactly: {deviceClassName: neuron.aws.co
 ---
 ";
     let pods: String = ["a", "b"]
-        .map(|name| pod(name, "", "  resourceClaims: [{name: 'n', resourceClaimName: shared}]"))
+        .map(|name| {
+            pod(
+                name,
+                "",
+                "  resourceClaims: [{name: 'n', resourceClaimName: shared}]",
+            )
+        })
         .concat();
     check(
         &format!("{claim}{pods}"),
@@ -114,7 +129,11 @@ spec: {{spec: {{devices: {{requests: [{{name: 'n', exactly: {{deviceClassName: n
   - {name: a, resourceClaimTemplateName: ten}
   - {name: b, resourceClaimTemplateName: seven}",
     );
-    let one = pod("one", "", "  resourceClaims: [{name: a, resourceClaimTemplateName: ten}]");
+    let one = pod(
+        "one",
+        "",
+        "  resourceClaims: [{name: a, resourceClaimTemplateName: ten}]",
+    );
     let plan = plan_with(
         &format!("{}{}{both}{one}", template("ten", 10), template("seven", 7)),
         &["trn2.48xlarge"],
@@ -140,7 +159,11 @@ spec:
           selectors: [{cel: {expression: \"device.attributes['neuron.aws.com'].topology_x == 0\"}}]
 ---
 ";
-    let pod = pod("p", "", "  resourceClaims: [{name: 'n', resourceClaimTemplateName: broken}]");
+    let pod = pod(
+        "p",
+        "",
+        "  resourceClaims: [{name: 'n', resourceClaimTemplateName: broken}]",
+    );
     let plan = plan_with(
         &format!("{template}{pod}"),
         &["trn2.48xlarge", "trn1.2xlarge"],
@@ -148,8 +171,16 @@ spec:
     );
     let refusal = plan.pods[0].refusal.as_ref().expect("refused");
     assert_eq!(refusal.code, "cel/runtime-error");
-    assert!(refusal.message.contains("trn1-2xlarge-0"), "{}", refusal.message);
-    assert!(refusal.message.contains("topology_x"), "{}", refusal.message);
+    assert!(
+        refusal.message.contains("trn1-2xlarge-0"),
+        "{}",
+        refusal.message
+    );
+    assert!(
+        refusal.message.contains("topology_x"),
+        "{}",
+        refusal.message
+    );
 }
 
 #[test]
@@ -168,9 +199,17 @@ spec:
         - {name: one, deviceClassName: neuron.aws.com, count: 1}
 ---
 ";
-    let pod = pod("p", "", "  resourceClaims: [{name: 'n', resourceClaimTemplateName: either}]");
+    let pod = pod(
+        "p",
+        "",
+        "  resourceClaims: [{name: 'n', resourceClaimTemplateName: either}]",
+    );
     // The small node comes first by name and has more left of its cpus.
-    let plan = plan_with(&format!("{template}{pod}"), &["trn1.2xlarge", "trn2.48xlarge"], &Options::default());
+    let plan = plan_with(
+        &format!("{template}{pod}"),
+        &["trn1.2xlarge", "trn2.48xlarge"],
+        &Options::default(),
+    );
     assert_eq!(plan.pods[0].node.as_deref(), Some("trn2-48xlarge-0"));
 }
 
@@ -192,7 +231,11 @@ metadata: {name: one}
 spec: {spec: {devices: {requests: [{name: 'n', exactly: {deviceClassName: neuron.aws.com}}]}}}
 ---
 ";
-    let pod = pod("p", "", "  resourceClaims: [{name: 'n', resourceClaimTemplateName: one}]");
+    let pod = pod(
+        "p",
+        "",
+        "  resourceClaims: [{name: 'n', resourceClaimTemplateName: one}]",
+    );
     check(
         &format!("{rule}{template}{pod}"),
         &["trn2.48xlarge"],

@@ -45,7 +45,11 @@ spec:
       containers: [{name: c, image: i}]
       resourceClaims: [{name: 'n', resourceClaimTemplateName: one}]
 ";
-    let plan = plan_with(&format!("{HELD}{deployment}"), &["trn2.48xlarge"], &Options::default());
+    let plan = plan_with(
+        &format!("{HELD}{deployment}"),
+        &["trn2.48xlarge"],
+        &Options::default(),
+    );
     assert_eq!(
         text(&plan),
         "running -> trn2-48xlarge-0 running-n-x7k2p[neuron-device-0]
@@ -113,7 +117,11 @@ spec:
   devices: [{name: neuron-device-0}]
 ---
 ";
-    let plan = plan_with(&format!("{node}{}", pod("x", "", "")), &[], &Options::default());
+    let plan = plan_with(
+        &format!("{node}{}", pod("x", "", "")),
+        &[],
+        &Options::default(),
+    );
     assert_eq!(plan.warnings[0].code, "node/device-plugin-present");
     assert_eq!(&*plan.warnings[0].object, "node/n");
 }

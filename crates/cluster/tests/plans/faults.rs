@@ -14,7 +14,12 @@ fn faults(yaml: &str, nodes: &[&str], expected: &str) {
             format!("{} {problem}{}\n", problem.code, help.unwrap_or_default())
         })
         .collect();
-    assert_eq!(lines.concat(), expected.trim_start_matches('\n'), "\n{}", lines.concat());
+    assert_eq!(
+        lines.concat(),
+        expected.trim_start_matches('\n'),
+        "\n{}",
+        lines.concat()
+    );
 }
 
 #[test]
@@ -68,7 +73,11 @@ metadata: {name: admin}
 spec: {spec: {devices: {requests: [{name: 'n', exactly: {deviceClassName: neuron.aws.com, adminAccess: true}}]}}}
 ---
 ";
-    let pod = pod("p", "", "  resourceClaims: [{name: 'n', resourceClaimTemplateName: admin}]");
+    let pod = pod(
+        "p",
+        "",
+        "  resourceClaims: [{name: 'n', resourceClaimTemplateName: admin}]",
+    );
     faults(
         &format!("{template}{pod}"),
         &["trn2.48xlarge"],

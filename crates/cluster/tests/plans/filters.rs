@@ -148,9 +148,18 @@ fn the_first_of_a_group_need_not_find_its_peers() {
     podAffinity:
       requiredDuringSchedulingIgnoredDuringExecution:
       - {topologyKey: zone, labelSelector: {matchLabels: {app: x}}}";
-    let nodes = [node("a", "", ""), node("b", ", zone: z", ""), node("c", ", zone: z", "")].concat();
+    let nodes = [
+        node("a", "", ""),
+        node("b", ", zone: z", ""),
+        node("c", ", zone: z", ""),
+    ]
+    .concat();
     check(
-        &format!("{nodes}{}{}", pod("x1", "app: x", near), pod("x2", "app: x", near)),
+        &format!(
+            "{nodes}{}{}",
+            pod("x1", "app: x", near),
+            pod("x2", "app: x", near)
+        ),
         &[],
         "
 x1 -> b
@@ -170,7 +179,11 @@ fn spread_holds_pods_back() {
     ]
     .concat();
     check(
-        &format!("{nodes}{}{}", pod("x1", "app: x", spread), pod("x2", "app: x", spread)),
+        &format!(
+            "{nodes}{}{}",
+            pod("x1", "app: x", spread),
+            pod("x2", "app: x", spread)
+        ),
         &[],
         "
 x1 -> a

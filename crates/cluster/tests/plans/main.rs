@@ -40,8 +40,10 @@ pub fn input(yaml: &str, nodes: &[&str], options: &Options) -> Input {
     let checker = trainyard_selector::Checker::new(features);
     let reading = read(&sources, &checker, &gates);
     assert!(!reading.has_faults(), "{:#?}", reading.problems);
-    let specs: Vec<trainyard_inventory::spec::Spec> =
-        nodes.iter().map(|text| text.parse().expect("a spec of nodes")).collect();
+    let specs: Vec<trainyard_inventory::spec::Spec> = nodes
+        .iter()
+        .map(|text| text.parse().expect("a spec of nodes"))
+        .collect();
     let taken = reading
         .manifests
         .iter()
@@ -69,19 +71,39 @@ pub fn text(plan: &Plan) -> String {
             let Some(allocation) = &claim.allocation else {
                 continue;
             };
-            let devices: Vec<_> = allocation.results.iter().map(|device| &*device.device).collect();
+            let devices: Vec<_> = allocation
+                .results
+                .iter()
+                .map(|device| &*device.device)
+                .collect();
             out += &format!(" {}[{}]", claim.name, devices.join(" "));
         }
         out.push('\n');
         for group in pod.refusal.iter().flat_map(|refusal| &refusal.nodes) {
-            out += &format!("  {}: {}: {}\n", group.names.join(" "), group.code, group.message);
+            out += &format!(
+                "  {}: {}: {}\n",
+                group.names.join(" "),
+                group.code,
+                group.message
+            );
         }
-        if let Some(refusal) = pod.refusal.as_ref().filter(|refusal| refusal.nodes.is_empty()) {
+        if let Some(refusal) = pod
+            .refusal
+            .as_ref()
+            .filter(|refusal| refusal.nodes.is_empty())
+        {
             out += &format!("  {}: {}\n", refusal.code, refusal.message);
         }
     }
-    for warning in plan.warnings.iter().filter(|warning| warning.code != "class/supplied") {
-        out += &format!("! {} {}: {}\n", warning.code, warning.object, warning.message);
+    for warning in plan
+        .warnings
+        .iter()
+        .filter(|warning| warning.code != "class/supplied")
+    {
+        out += &format!(
+            "! {} {}: {}\n",
+            warning.code, warning.object, warning.message
+        );
     }
     out
 }

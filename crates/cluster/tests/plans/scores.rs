@@ -6,7 +6,11 @@ use super::*;
 fn equals_are_told_apart_by_name_with_digits_as_numbers() {
     let nodes = [node("n10", "", ""), node("n2", "", ""), node("n1", "", "")].concat();
     let pods: String = ["x", "y", "z"].map(|name| pod(name, "", "")).concat();
-    check(&format!("{nodes}{pods}"), &[], "\nx -> n1\ny -> n2\nz -> n10\n");
+    check(
+        &format!("{nodes}{pods}"),
+        &[],
+        "\nx -> n1\ny -> n2\nz -> n10\n",
+    );
 }
 
 #[test]
@@ -47,5 +51,9 @@ spec:
     metadata: {labels: {app: r}}
     spec: {containers: [{name: c, image: i, resources: {requests: {cpu: 10m}}}]}
 ";
-    check(&format!("{nodes}{set}"), &[], "\nr-0 -> a\nr-1 -> c\nr-2 -> b\n");
+    check(
+        &format!("{nodes}{set}"),
+        &[],
+        "\nr-0 -> a\nr-1 -> c\nr-2 -> b\n",
+    );
 }

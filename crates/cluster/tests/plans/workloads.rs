@@ -43,7 +43,10 @@ spec: {{replicas: 0, selector: {{matchLabels: {{a: d}}}}, template: {{metadata: 
     let names: Vec<_> = plan.pods.iter().map(|pod| &*pod.name).collect();
     assert_eq!(
         names,
-        ["s-3", "s-4", "j-0", "j-1", "cj-0", "l-0", "l-0-1", "l-1", "l-1-1", "js-w-0-0", "js-w-1-0"]
+        [
+            "s-3", "s-4", "j-0", "j-1", "cj-0", "l-0", "l-0-1", "l-1", "l-1-1", "js-w-0-0",
+            "js-w-1-0"
+        ]
     );
     let codes: Vec<_> = plan.warnings.iter().map(|warning| warning.code).collect();
     assert_eq!(codes, ["workload/no-replicas"]);
