@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"time"
 
@@ -135,8 +136,14 @@ type Answer struct {
 
 const nilShare = types.UID("00000000-0000-0000-0000-000000000000")
 
-func answer(s *Scenario, timeout time.Duration, limit int64) Answer {
-	answer := Answer{Name: s.Name}
+func answer(s *Scenario, timeout time.Duration, limit int64) (answer Answer) {
+	answer.Name = s.Name
+	defer func() {
+		// Objects that no API server lets pass can be too much for upstream.
+		if problem := recover(); problem != nil {
+			answer = Answer{Name: s.Name, Outcome: "panic", Error: fmt.Sprint(problem)}
+		}
+	}()
 	features, err := s.features()
 	if err != nil {
 		return Answer{Name: s.Name, Outcome: "invalid", Error: err.Error()}
