@@ -34,7 +34,7 @@ pub struct Books {
     looks: Vec<u64>,
     /// What of them is in use, by a name that does not depend on the node.
     uses: Vec<BTreeMap<Text, Vec<Text>>>,
-    used_ids: FxHashMap<(u64, Vec<(Text, Vec<Text>)>), u64>,
+    used_ids: FxHashMap<(u64, InUse), u64>,
     states: Vec<u64>,
     /// Whether any device belongs to no single node.
     shared: bool,
@@ -43,6 +43,9 @@ pub struct Books {
     pools: FxHashMap<(Text, Text), (usize, usize)>,
     slices: Vec<Vec<Arc<ResourceSlice>>>,
 }
+
+/// Devices of a node with what is taken of each.
+type InUse = Vec<(Text, Vec<Text>)>;
 
 /// What expressions and constraints of an input read of devices.
 #[derive(Debug, Clone, Default)]

@@ -53,7 +53,7 @@ impl Extended {
             .filter(|(_, amount)| **amount != Some(0))
             .filter_map(|(name, _)| Some((name.clone(), class_of(name)?)))
             .collect();
-        (!classes.is_empty()).then(|| Extended {
+        (!classes.is_empty()).then_some(Extended {
             classes,
             containers,
         })

@@ -1,4 +1,15 @@
 //! What becomes of a pod? Workloads, node filters and scoring, claims, the plan.
+//!
+//! The running example: five replicas of a pod with a claim from `aligned-efa-neuron`, and one
+//! trn2.48xlarge. [`workload`] makes five pods of the Deployment; [`demand`] says what each asks of a
+//! node; [`filter`] and [`score`] judge the node, [`devices`] hands out four chips and their EFAs;
+//! [`place`] puts these together for one pod, [`run`] for one after the other. Four are placed, each
+//! in a device group of its own; the fifth is refused by the allocator's proof, in words.
+//!
+//! [`plan()`] does all of it for an [`Input`]. Everything else is plain values that a cluster in
+//! process can use as well.
+//!
+//! Refuses to know: files and clocks, how an answer is shown, how devices are searched.
 
 pub mod books;
 pub mod check;
@@ -20,6 +31,7 @@ mod planning;
 mod reason;
 pub mod resources;
 pub mod run;
+mod runtime;
 pub mod score;
 pub mod site;
 pub mod strain;

@@ -18,6 +18,7 @@ use crate::node::Machine;
 use crate::order;
 use crate::place::Strategy;
 use crate::run::{self, Run, terms};
+use crate::runtime;
 use crate::taint_rules;
 use crate::workload::Pod;
 use crate::world::{Vocabulary, World};
@@ -121,10 +122,13 @@ pub fn plan(
         .filter_map(|claim| claim.allocation.as_ref());
     used.extend(given.flat_map(|allocation| exclusive(allocation)));
     let nodes = run.world.machines().iter().enumerate();
-    let nodes = nodes.map(|(node, machine)| node_plan(machine, run.devices.slices(node), &used));
+    let nodes: Vec<NodePlan> = nodes
+        .map(|(node, machine)| node_plan(machine, run.devices.slices(node), &used))
+        .collect();
+    findings.warnings.extend(runtime::check(&planned, &nodes));
     Ok(Plan {
         warnings: findings.warnings,
-        nodes: nodes.collect(),
+        nodes,
         pods: planned,
         held,
     })
