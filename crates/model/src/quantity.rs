@@ -50,6 +50,10 @@ pub enum ParseError {
 /// Billionths: the finest that Kubernetes keeps.
 const FINEST: i32 = -9;
 
+#[expect(
+    clippy::should_implement_trait,
+    reason = "sums keep the notation of their first term, which `+` would not lead one to expect"
+)]
 impl Quantity {
     /// Nothing, in decimal notation.
     pub const ZERO: Quantity = Quantity {

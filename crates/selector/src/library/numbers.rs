@@ -44,11 +44,8 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("-_", [Double(a)]) => Ok(Double(-a)),
         ("int", [Int(a)]) => Ok(Int(*a)),
         ("int", [Uint(a)]) => int(i64::try_from(*a).ok()),
-        // cel-go excludes the bounds themselves, which a double cannot tell from their neighbours.
-        ("int", [Double(a)]) if *a > -9.223_372_036_854_775e18 && *a < 9.223_372_036_854_775e18 => {
-            Ok(Int(*a as i64))
-        }
-        ("int", [Double(a)]) if a.abs() < 9.223_372_036_854_775_807e18 => Ok(Int(*a as i64)),
+        // cel-go excludes both ends of the range, which a double cannot tell from their neighbours.
+        ("int", [Double(a)]) if a.abs() < 9.223_372_036_854_776e18 => Ok(Int(*a as i64)),
         ("int", [Double(_)]) => Err(overflow()),
         ("int", [Value::String(text)]) => go_int(text).map(Int).ok_or_else(|| {
             Error::new(format!(

@@ -67,7 +67,7 @@ pub fn compose(
             }
         };
         if let Err(problem) = step {
-            composer.problems.push(problem);
+            composer.problems.push(*problem);
             return None;
         }
     }
@@ -92,11 +92,11 @@ impl Composer<'_> {
             .saturating_add(u32::try_from(line.max(1)).unwrap_or(u32::MAX))
     }
 
-    fn fault(&self, code: &'static str, line: u32, message: String) -> Problem {
-        Problem::fault(code, self.name, line, message)
+    fn fault(&self, code: &'static str, line: u32, message: String) -> Box<Problem> {
+        Box::new(Problem::fault(code, self.name, line, message))
     }
 
-    fn take(&mut self, event: Event<'_>, line: u32) -> Result<(), Problem> {
+    fn take(&mut self, event: Event<'_>, line: u32) -> Result<(), Box<Problem>> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let value = self.scalar(text, style, tag.as_deref(), line)?;
@@ -147,7 +147,7 @@ impl Composer<'_> {
         }
     }
 
-    fn open(&mut self, line: u32, anchor: usize, content: Content) -> Result<(), Problem> {
+    fn open(&mut self, line: u32, anchor: usize, content: Content) -> Result<(), Box<Problem>> {
         if self.stack.len() >= DEEPEST {
             let message = format!("nested more than {DEEPEST} levels deep");
             return Err(self.fault(problem::NESTING, line, message));
@@ -162,7 +162,7 @@ impl Composer<'_> {
     }
 
     /// Puts a finished value where it belongs.
-    fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Problem> {
+    fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Box<Problem>> {
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), size));
         }
@@ -202,7 +202,7 @@ impl Composer<'_> {
                     if matches!(key, Some(Key::Unusable)) {
                         let message = "a key must be a text or a number".to_owned();
                         let problem = self.fault(problem::SYNTAX, line, message);
-                        self.problems.push(problem);
+                        self.problems.push(*problem);
                     }
                 }
             },
@@ -210,7 +210,7 @@ impl Composer<'_> {
         Ok(())
     }
 
-    fn close(&mut self, open: Open) -> Result<Node, Problem> {
+    fn close(&mut self, open: Open) -> Result<Node, Box<Problem>> {
         let line = open.line;
         let value = match open.content {
             Content::List(items) => Value::List(items),
@@ -252,7 +252,7 @@ impl Composer<'_> {
     }
 
     /// `<<`: a mapping or a list of mappings, whose keys count where they are not written out.
-    fn merge(&self, node: Node, entries: &mut Vec<Entry>) -> Result<(), Problem> {
+    fn merge(&self, node: Node, entries: &mut Vec<Entry>) -> Result<(), Box<Problem>> {
         let line = node.line;
         let maps = match node.value {
             Value::Map(_) => vec![node],
@@ -282,7 +282,7 @@ impl Composer<'_> {
         style: ScalarStyle,
         tag: Option<&Tag>,
         line: u32,
-    ) -> Result<Value, Problem> {
+    ) -> Result<Value, Box<Problem>> {
         let is_key = matches!(
             self.stack.last(),
             Some(Open {
@@ -304,7 +304,7 @@ impl Composer<'_> {
             (Some(_), Some("str" | "binary")) => None,
             (Some(_), Some(wanted @ ("int" | "float" | "bool" | "null"))) => {
                 let found = resolve(&text);
-                let fits = match (wanted, found) {
+                match (wanted, found) {
                     ("int", Some(Scalar::Int(_) | Scalar::Unsigned(_)))
                     | ("bool", Some(Scalar::Bool(_)))
                     | ("null", Some(Scalar::Null))
@@ -314,8 +314,7 @@ impl Composer<'_> {
                         let message = format!("cannot decode `{text}` as a !!{wanted}");
                         return Err(self.fault(problem::SYNTAX, line, message));
                     }
-                };
-                fits
+                }
             }
             (Some(_), _) => None,
         };

@@ -4,17 +4,15 @@
 pub(super) fn documents(text: &str) -> Vec<(&str, u32)> {
     let mut documents = Vec::new();
     let mut start = 0;
-    let mut line = 0;
     let mut first_line = 0;
     let mut at = 0;
-    for row in text.split_inclusive('\n') {
+    for (line, row) in (0..).zip(text.split_inclusive('\n')) {
         if is_separator(row) && at > start {
             push(&text[start..at], first_line, &mut documents);
             start = at;
             first_line = line;
         }
         at += row.len();
-        line += 1;
     }
     push(&text[start..], first_line, &mut documents);
     documents
