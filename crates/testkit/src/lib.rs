@@ -13,4 +13,5 @@ pub mod dice;
 pub mod generate;
 pub mod process;
 pub mod reached;
+pub mod rows;
 pub mod shrink;

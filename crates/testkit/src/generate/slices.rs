@@ -156,12 +156,6 @@ fn device(dice: &mut Dice, style: Style, driver: &str, number: usize, counters: 
     if !dice.one_in(12) {
         attributes.insert(key.to_owned(), json!({"int": dice.from_to(1, 3)}));
     }
-    if style.odd && dice.one_in(8) {
-        attributes.insert(
-            "a.example/grp".to_owned(),
-            json!({"int": dice.from_to(1, 3)}),
-        );
-    }
     if !dice.one_in(12) {
         attributes.insert("shared.example/group".to_owned(), group(dice, style));
     }
