@@ -151,7 +151,7 @@ gates! {
     /// KEP-5004
     ExtendedResource = "DRAExtendedResource": [Off, Off, On, Locked];
     /// KEP-5075
-    FractionalCapacityRange = "DRAFractionalCapacityRange": [__, __, __, On];
+    FractionalCapacityRange = "DRAFractionalCapacityRange": [__, __, __, Off];
     /// KEP-5491
     ListTypeAttributes = "DRAListTypeAttributes": [__, __, Off, Off];
     /// KEP-5945

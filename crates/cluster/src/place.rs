@@ -217,8 +217,9 @@ impl Shape {
         } else {
             match devices.allocate(node, &claims) {
                 Verdict::Fits(results) => results,
-                Verdict::Refused(_) | Verdict::Fatal(_) => {
-                    unreachable!("nodes in one state give one verdict")
+                Verdict::Refused(reason) | Verdict::Fatal(reason) => {
+                    debug_assert!(false, "nodes in one state give one verdict");
+                    return Decision::Fatal(node, reason);
                 }
             }
         };

@@ -42,11 +42,11 @@ impl Strain {
 
     /// For a person, with the remedy.
     pub fn message(&self, version: Version) -> String {
-        let fits = if self.fits { "fits" } else { "does not fit" };
+        let fits = if self.fits { "fit" } else { "do not fit" };
         let will = if self.steps > HOPELESS { "will" } else { "may" };
         let then = match version {
             Version::V1_37 => "which ends the pod's whole attempt",
-            _ => "and leave that node out",
+            _ => "which leaves that node out",
         };
         let more = if self.steps >= crate::devices::MOST_STEPS {
             "more than "
@@ -57,5 +57,25 @@ impl Strain {
             "the claims {} on node {}, but kube-scheduler {version} {will} give up there, {then}: its search takes {more}{} steps; ask for fewer devices, or narrow the requests by selectors to the devices wanted",
             fits, self.node, self.steps
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_of_what_has_always_been_answered() {
+        let node: Text = "n".into();
+        assert_eq!(Strain::of(&node, 400_000, true), None);
+        let code = |steps| Strain::of(&node, steps, true).map(|strain| strain.code());
+        assert_eq!(code(400_001), Some("scheduler/may-give-up"));
+        assert_eq!(code(7_000_000), Some("scheduler/may-give-up"));
+        assert_eq!(code(7_000_001), Some("scheduler/will-give-up"));
+        let strain = Strain::of(&node, crate::devices::MOST_STEPS, true).expect("many steps");
+        assert_eq!(
+            strain.message(Version::V1_37),
+            "the claims fit on node n, but kube-scheduler 1.37 will give up there, which ends the pod's whole attempt: its search takes more than 10000000 steps; ask for fewer devices, or narrow the requests by selectors to the devices wanted"
+        );
     }
 }
