@@ -1,6 +1,7 @@
 //! From a question to its answer.
 
 use trainyard_model::Text;
+use trainyard_model::claim::ResourceClaim;
 use trainyard_model::selector::Engine;
 use trainyard_model::slice::DeviceId;
 
@@ -17,18 +18,25 @@ use crate::verdict::{Answer, Fatal, NodeError, Question, Verdict, claim_name, de
 /// Steps that are taken plainly before the question is thought over: most need fewer.
 const PLAIN: u64 = 48;
 
-/// Finds upstream's end of the search.
+/// Steps that a part of a question may take, and how many claims may be paired.
+const PART: u64 = 2_000;
+const PAIRED: usize = 8;
+
+/// Finds upstream's end of the search for a question that has been prepared.
 pub(crate) fn solve(problem: &Problem<'_>, budget: u64) -> (End, u64) {
     let (end, steps) = search::run(problem, &mut Plain, Order::Combinations, budget.min(PLAIN));
     if end != End::OutOfSteps || budget <= PLAIN {
         return (end, steps);
     }
-    let budget = budget - steps;
-    let (end, more) = match Pruner::new(problem) {
+    let (end, more) = think(problem, Pruner::new(problem), budget - steps);
+    (end, steps + more)
+}
+
+fn think<'p>(problem: &'p Problem<'_>, pruner: Option<Pruner<'p, '_>>, budget: u64) -> (End, u64) {
+    match pruner {
         Some(mut pruner) => search::run(problem, &mut pruner, Order::Combinations, budget),
         None => search::run(problem, &mut Plain, Order::Combinations, budget),
-    };
-    (end, steps + more)
+    }
 }
 
 impl<E: Engine> Inventory<E> {
@@ -43,11 +51,50 @@ impl<E: Engine> Inventory<E> {
                 };
             }
         };
-        let (end, steps) = solve(&problem, question.budget);
+        let (end, steps) = self.solve(&problem, question);
         Answer {
             verdict: self.verdict(&problem, end),
             steps,
         }
+    }
+
+    /// As [`solve`], but where that takes long it looks whether some of several claims are refused
+    /// by themselves: then all are, and no choice for the others need be gone through.
+    fn solve(&mut self, problem: &Problem<'_>, question: &Question<'_>) -> (End, u64) {
+        let first = question.budget.min(PLAIN);
+        let (end, mut steps) = search::run(problem, &mut Plain, Order::Combinations, first);
+        if end != End::OutOfSteps || question.budget <= PLAIN {
+            return (end, steps);
+        }
+        let Some(mut pruner) = Pruner::new(problem) else {
+            let (end, more) = think(problem, None, question.budget - steps);
+            return (end, steps + more);
+        };
+        let first = PART.min(question.budget - steps);
+        let (end, more) = search::run(problem, &mut pruner, Order::Combinations, first);
+        steps += more;
+        if end != End::OutOfSteps || steps >= question.budget {
+            return (end, steps);
+        }
+        if pruner.is_free_of_errors() {
+            for part in parts(question.claims) {
+                let question = Question {
+                    claims: &part,
+                    budget: PART.min(question.budget - steps),
+                    ..*question
+                };
+                let Ok(problem) = prepare(self, &question) else {
+                    continue;
+                };
+                let (end, more) = solve(&problem, question.budget);
+                steps += more;
+                if end == End::Nothing {
+                    return (end, steps);
+                }
+            }
+        }
+        let (end, more) = think(problem, Pruner::new(problem), question.budget - steps);
+        (end, steps + more)
     }
 
     /// As [`Inventory::allocate`], by trying everything: slow where upstream is, and the judge of
@@ -139,4 +186,18 @@ impl<E: Engine> Inventory<E> {
             device: name(&device.name),
         }
     }
+}
+
+/// Each claim by itself, then, if they are few, each pair.
+fn parts<'a>(claims: &[&'a ResourceClaim]) -> Vec<Vec<&'a ResourceClaim>> {
+    if claims.len() < 2 {
+        return Vec::new();
+    }
+    let mut parts: Vec<Vec<_>> = claims.iter().map(|claim| vec![*claim]).collect();
+    if (3..=PAIRED).contains(&claims.len()) {
+        for (index, claim) in claims.iter().enumerate() {
+            parts.extend(claims[index + 1..].iter().map(|other| vec![*claim, *other]));
+        }
+    }
+    parts
 }

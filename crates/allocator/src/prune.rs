@@ -37,6 +37,8 @@ pub(crate) struct Pruner<'p, 'a> {
     viable: Vec<Vec<usize>>,
     /// By constraint, column and element: the places that have it.
     masks: Vec<Vec<Vec<Bits>>>,
+    /// Devices that two may share with what is left of them.
+    sharable: Bits,
     any_admin: bool,
     slot_of: Vec<usize>,
     here: Vec<Here>,
@@ -76,6 +78,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 .collect(),
             viable: Vec::new(),
             masks: Vec::new(),
+            sharable: sharable(problem),
             any_admin: problem.options.iter().any(|choice| choice.admin),
             slot_of: Vec::new(),
             here: Vec::new(),
@@ -89,6 +92,11 @@ impl<'p, 'a> Pruner<'p, 'a> {
         pruner.find_masks();
         while pruner.narrow() {}
         Some(pruner)
+    }
+
+    /// Whether no request can raise an error.
+    pub fn is_free_of_errors(&self) -> bool {
+        !self.has_horizon()
     }
 
     fn find_masks(&mut self) {
@@ -176,6 +184,13 @@ impl<'p, 'a> Pruner<'p, 'a> {
         if !choice.admin {
             suits.drop(&state.marked);
         }
+        for (place, _) in &choice.amounts {
+            if state.shares.get(*place).is_some_and(|shares| *shares > 0)
+                && !state.has_room(option, *place)
+            {
+                suits.remove(*place);
+            }
+        }
         for (constraint, column) in &choice.constraints {
             let masks = &self.masks[*constraint][*column];
             if let Some((of, element)) = common
@@ -240,9 +255,9 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 let free = if choice.admin {
                     need
                 } else {
-                    suits.common(&problem.multi).min(need)
+                    suits.common(&self.sharable).min(need)
                 };
-                suits.drop(&problem.multi);
+                suits.drop(&self.sharable);
                 let need = need - free;
                 match &mut least {
                     None => least = Some(Demand { need, suits }),
@@ -541,6 +556,33 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 state.shares[one] == 0 && state.shares[other] == 0 || taken(one) == taken(other)
             })
     }
+}
+
+/// Devices of which the two smallest shares that are asked for fit into what is left.
+fn sharable(problem: &Problem<'_>) -> Bits {
+    let mut sharable = problem.multi.clone();
+    for place in problem.multi.iter() {
+        let options = problem
+            .options
+            .iter()
+            .filter(|choice| choice.open.has(place));
+        let mut least: Option<Vec<i128>> = None;
+        for choice in options {
+            let amounts = choice.amounts_at(place);
+            match &mut least {
+                None => least = Some(amounts.to_vec()),
+                Some(least) => least
+                    .iter_mut()
+                    .zip(amounts)
+                    .for_each(|(a, b)| *a = (*a).min(*b)),
+            }
+        }
+        let mut twice = least.iter().flatten().zip(problem.room_at(place));
+        if twice.any(|(least, room)| least.saturating_mul(2) > *room) {
+            sharable.remove(place);
+        }
+    }
+    sharable
 }
 
 /// The column of values that a constraint has for an option, if it applies to it.

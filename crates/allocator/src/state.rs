@@ -203,7 +203,8 @@ impl<'p, 'a> State<'p, 'a> {
         }
     }
 
-    fn has_room(&self, option: usize, place: usize) -> bool {
+    /// Whether what is left of a shared device is enough.
+    pub fn has_room(&self, option: usize, place: usize) -> bool {
         let problem = self.problem;
         let amounts = problem.options[option].amounts_at(place);
         if amounts.is_empty() {

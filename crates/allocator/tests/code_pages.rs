@@ -10,7 +10,11 @@ fn every_code_has_a_page() {
     for code in Reason::CODES {
         let page = pages.join(format!("{}.md", code.replace('/', "-")));
         let text = std::fs::read_to_string(&page).unwrap_or_default();
-        assert!(text.starts_with(&format!("# {code}: ")), "{}", page.display());
+        assert!(
+            text.starts_with(&format!("# {code}: ")),
+            "{}",
+            page.display()
+        );
         for part in ["## Example", "## Remedy"] {
             assert!(text.contains(part), "{}: no {part}", page.display());
         }
