@@ -397,11 +397,14 @@ struct Scene<'s, 'p, E: Engine> {
 impl<E: Engine> Scene<'_, '_, E> {
     fn reason(mut self) -> Reason {
         let problem = self.problem;
-        for (index, constraint) in problem.constraints.iter().enumerate() {
-            return match constraint.kind {
-                Kind::Match => self.no_common_value(index),
-                Kind::Distinct => self.too_few_values(index),
-            };
+        match problem
+            .constraints
+            .first()
+            .map(|constraint| constraint.kind)
+        {
+            Some(Kind::Match) => return self.no_common_value(0),
+            Some(Kind::Distinct) => return self.too_few_values(0),
+            None => {}
         }
         let options: Vec<usize> = (0..problem.options.len()).collect();
         let wants: Vec<Want> = options.iter().map(|option| self.want(*option)).collect();
