@@ -150,7 +150,7 @@ gates! {
     DeviceTaints = "DRADeviceTaints": [Off, Off, On, On];
     /// KEP-5004
     ExtendedResource = "DRAExtendedResource": [Off, Off, On, Locked];
-    /// KEP-5075
+    /// KEP-5075; on by default only with `--min-compatibility-version=1.37`, which is not the default
     FractionalCapacityRange = "DRAFractionalCapacityRange": [__, __, __, Off];
     /// KEP-5491
     ListTypeAttributes = "DRAListTypeAttributes": [__, __, Off, Off];
@@ -359,7 +359,7 @@ mod tests {
         );
         assert_eq!(
             names(Version::V1_37),
-            "DRAAdminAccess DRAConsumableCapacity DRADeviceBindingConditions+DRAResourceClaimDeviceStatus DRADeviceTaints DRAFractionalCapacityRange DRAPartitionableDevices DRAPrioritizedList"
+            "DRAAdminAccess DRAConsumableCapacity DRADeviceBindingConditions+DRAResourceClaimDeviceStatus DRADeviceTaints DRAPartitionableDevices DRAPrioritizedList"
         );
         assert!(!Gates::of(Version::V1_36).applies_taint_rules());
         assert!(Gates::of(Version::V1_37).applies_taint_rules());

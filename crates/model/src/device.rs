@@ -40,7 +40,7 @@ pub struct Device {
 
 /// `ResourceSlice.spec.devices[].attributes[]`: what is set of the union, in the order in which
 /// upstream looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Attribute {
     /// `int`
     Int(i64),

@@ -161,7 +161,9 @@ impl Value {
     /// How many devices are missing.
     pub fn missing(&self) -> usize {
         let wants = self.wants.iter();
-        wants.map(|want| want.wanted.saturating_sub(want.free)).sum()
+        wants
+            .map(|want| want.wanted.saturating_sub(want.free))
+            .sum()
     }
 }
 
@@ -232,7 +234,11 @@ impl Refusal {
             }
         }
         lines.extend(reason.blocked().iter().map(Blocked::to_string));
-        lines.extend(self.remedies.iter().map(|remedy| format!("would fit: {remedy}")));
+        lines.extend(
+            self.remedies
+                .iter()
+                .map(|remedy| format!("would fit: {remedy}")),
+        );
         lines
     }
 }
@@ -315,7 +321,11 @@ impl fmt::Display for Reason {
                 some_blocked(f, blocked)
             }
             Reason::NoAlternative { request, wants, .. } => {
-                write!(f, "request {request}: no alternative can be had: {}", list(wants))
+                write!(
+                    f,
+                    "request {request}: no alternative can be had: {}",
+                    list(wants)
+                )
             }
             Reason::Competing { wants, free, .. } => write!(
                 f,
@@ -380,7 +390,12 @@ impl fmt::Display for Reason {
 fn list(wants: &[Want]) -> String {
     let wants: Vec<_> = wants
         .iter()
-        .map(|want| format!("{} ({} wanted, {} free)", want.request, want.wanted, want.free))
+        .map(|want| {
+            format!(
+                "{} ({} wanted, {} free)",
+                want.request, want.wanted, want.free
+            )
+        })
         .collect();
     wants.join(", ")
 }

@@ -15,8 +15,9 @@ use crate::value::Value;
 pub struct Environment {
     /// All functions.
     pub functions: Functions,
-    /// The type of an attribute: `dyn`, or `any` (which has no element types) without list-typed
-    /// attributes; both are [`Type::Dyn`] here.
+    /// The type of an attribute: [`Type::Dyn`], or [`Type::Any`] without list-typed attributes.
+    pub attribute: Type,
+    /// Whether `device.allowMultipleAllocations` is declared.
     pub multiple_allocations: bool,
 }
 
@@ -213,11 +214,11 @@ impl Checker<'_> {
 
     fn field(&mut self, operand: &Type, field: &str, at: usize) -> Inferred {
         match self.bindings.resolve(operand, false) {
-            Type::Dyn | Type::Variable(_) => Ok(Type::Dyn),
+            Type::Dyn | Type::Any | Type::Variable(_) => Ok(Type::Dyn),
             Type::Map(_, value) => Ok((*value).clone()),
             device if device == DEVICE => match field {
                 "driver" => Ok(Type::String),
-                "attributes" => Ok(map_of(map_of(Type::Dyn))),
+                "attributes" => Ok(map_of(map_of(self.environment.attribute.clone()))),
                 "capacity" => Ok(map_of(map_of(Type::Opaque("kubernetes.Quantity")))),
                 "allowMultipleAllocations" if self.environment.multiple_allocations => {
                     Ok(Type::Bool)
@@ -233,7 +234,7 @@ impl Checker<'_> {
 
     fn unwrap_optional(&mut self, t: &Type, at: usize) -> Inferred {
         match self.bindings.resolve(t, false) {
-            Type::Dyn => Ok(Type::Dyn),
+            Type::Dyn | Type::Any => Ok(Type::Dyn),
             Type::Optional(inner) => Ok((*inner).clone()),
             Type::Variable(_) => {
                 let inner = self.bindings.fresh();
@@ -358,7 +359,7 @@ impl Checker<'_> {
             let found = self.infer(&mut item.value)?;
             let found = self.bindings.resolve(&found, true);
             let good = match (verb, &found) {
-                (_, Type::Dyn) => true,
+                (_, Type::Dyn | Type::Any) => true,
                 ('s', found) => !matches!(found, Type::Opaque(_) | Type::Optional(_)),
                 ('d', Type::Int | Type::Uint | Type::Double) => true,
                 ('f' | 'e', Type::Double) => true,
@@ -561,6 +562,15 @@ pub fn simplify(expr: &mut Expr) {
     }
     fn is_device(expr: &Expr) -> bool {
         matches!(&expr.kind, Kind::Identifier(name) if &**name == "device")
+    }
+    // Where a variable is called `device`, the name means something else.
+    let shadows = match &expr.kind {
+        Kind::Bind { name, .. } | Kind::OptionalMap { name, .. } => &**name == "device",
+        Kind::Fold(fold) => &*fold.first == "device" || fold.second.as_deref() == Some("device"),
+        _ => false,
+    };
+    if shadows {
+        return;
     }
     let found = match &expr.kind {
         Kind::Select {

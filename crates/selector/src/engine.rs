@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use trainyard_model::Text;
 use trainyard_model::device::{Attribute, Device};
 use trainyard_model::features::{Feature, Features};
+use trainyard_model::quantity::Quantity;
 use trainyard_model::selector::{self, CheckError, CompileError, EvalError, ExpressionCheck};
 
 use crate::check::{Environment, check, simplify};
@@ -38,9 +40,12 @@ struct Reads {
 }
 
 /// A device as the engine keeps it: converted, with its parts numbered so that equal ones are
-/// recognised without comparing them.
+/// recognised without comparing them. Equal devices share it.
 #[derive(Debug, Clone)]
-pub struct Prepared {
+pub struct Prepared(Arc<Content>);
+
+#[derive(Debug)]
+struct Content {
     subject: Subject,
     driver: u64,
     attributes: u64,
@@ -53,7 +58,18 @@ pub struct Prepared {
 pub struct Engine {
     environment: Environment,
     compiled: BTreeMap<(Text, bool), Result<Expression, CompileError>>,
-    texts: BTreeMap<String, u64>,
+    texts: FxHashMap<String, u64>,
+    /// Devices that were converted before: most of a cluster's are alike.
+    known: FxHashMap<Look, Prepared>,
+}
+
+/// All that an expression can see of a device.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Look {
+    driver: Text,
+    multiple: Option<bool>,
+    attributes: Vec<(Text, Attribute)>,
+    capacity: Vec<(Text, Quantity)>,
 }
 
 impl Default for Engine {
@@ -68,10 +84,12 @@ impl Engine {
         Engine {
             environment: Environment {
                 functions: functions(true),
+                attribute: Type::Dyn,
                 multiple_allocations: true,
             },
             compiled: BTreeMap::new(),
-            texts: BTreeMap::new(),
+            texts: FxHashMap::default(),
+            known: FxHashMap::default(),
         }
     }
 
@@ -112,12 +130,14 @@ fn compile(
     let found = check(&mut tree, environment)
         .map_err(|e| error(format!("compilation failed: {}", e.message), e.at))?;
     let scalar = |t: &Type| {
-        matches!(t, Type::Bool | Type::Int | Type::String | Type::Dyn)
-            || *t == Type::Opaque("kubernetes.Semver")
+        matches!(
+            t,
+            Type::Bool | Type::Int | Type::String | Type::Dyn | Type::Any
+        ) || *t == Type::Opaque("kubernetes.Semver")
     };
     let good = match &found {
         t if derived => scalar(t) || matches!(t, Type::List(item) if lists && scalar(item)),
-        t => matches!(t, Type::Bool | Type::Dyn),
+        t => *t == Type::Bool || *t == environment.attribute,
     };
     if good {
         return Ok(tree);
@@ -193,6 +213,20 @@ impl selector::Engine for Engine {
     type Device = Prepared;
 
     fn convert(&mut self, driver: &str, device: &Device) -> Prepared {
+        let capacity = device.capacity.iter();
+        let look = Look {
+            driver: driver.into(),
+            multiple: device.allow_multiple_allocations,
+            attributes: device
+                .attributes
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            capacity: capacity.map(|(name, c)| (name.clone(), c.value)).collect(),
+        };
+        if let Some(known) = self.known.get(&look) {
+            return known.clone();
+        }
         let subject = Subject::new(driver, device);
         let mut values = BTreeMap::new();
         for (domain, entries) in domains(&subject.attributes) {
@@ -204,13 +238,15 @@ impl selector::Engine for Engine {
         let attributes = self.number(format!("{:?}", subject.attributes));
         let capacity = self.number(format!("{:?}", subject.capacity));
         let driver = self.number(driver.to_owned());
-        Prepared {
+        let prepared = Prepared(Arc::new(Content {
             subject,
             driver,
             attributes,
             capacity,
             values,
-        }
+        }));
+        self.known.insert(look, prepared.clone());
+        prepared
     }
 
     fn compile(&mut self, source: &str) -> Result<Expression, CompileError> {
@@ -223,6 +259,7 @@ impl selector::Engine for Engine {
 
     fn signature(&self, expression: &Expression, device: &Prepared, key: &mut Vec<u64>) -> bool {
         let reads = &expression.0.reads;
+        let device = &device.0;
         // The text of what is wrong names the attribute: two broken devices need not be alike.
         if device.subject.broken.is_some() {
             return false;
@@ -287,6 +324,7 @@ fn domains(map: &Map) -> Vec<(Arc<str>, Vec<(Arc<str>, Value)>)> {
 }
 
 fn result(expression: &Expression, device: &Prepared) -> Result<Value, EvalError> {
+    let device = &device.0;
     if let Some(message) = &device.subject.broken {
         return Err(EvalError {
             message: message.clone(),
@@ -309,6 +347,7 @@ impl Checker {
         Checker {
             environment: Environment {
                 functions: functions(lists),
+                attribute: if lists { Type::Dyn } else { Type::Any },
                 multiple_allocations: features.has(Feature::ConsumableCapacity),
             },
             lists,

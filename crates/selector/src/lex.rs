@@ -13,6 +13,8 @@ pub enum Token {
     MostNegative,
     /// A name.
     Name(Arc<str>),
+    /// A name in backquotes, which may hold dots, dashes and slashes; good only after a dot.
+    Quoted(Arc<str>),
     /// An operator or bracket.
     Symbol(&'static str),
     /// The end.
@@ -103,6 +105,16 @@ impl<'a> Lexer<'a> {
                 "in" => Token::Symbol("in"),
                 name => Token::Name(name.into()),
             });
+        }
+        if let Some(inner) = rest.strip_prefix('`')
+            && let Some((name, _)) = inner.split_once('`')
+            && !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_.-/ ".contains(&b))
+        {
+            self.at += name.len() + 2;
+            return Ok(Token::Quoted(name.into()));
         }
         match SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
             Some(symbol) => {

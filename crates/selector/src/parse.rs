@@ -103,6 +103,7 @@ impl Parser {
             Token::End => "<EOF>".to_owned(),
             Token::Symbol(symbol) => format!("'{symbol}'"),
             Token::Name(name) => format!("'{name}'"),
+            Token::Quoted(name) => format!("'`{name}`'"),
             Token::Literal(_) | Token::MostNegative => "a literal".to_owned(),
         };
         self.error(self.at(), format!("syntax error: unexpected {found}"))
@@ -259,11 +260,12 @@ impl Parser {
             let at = self.at();
             if self.eat(".") {
                 let optional = self.eat("?");
-                let Token::Name(field) = self.take() else {
+                let quoted = matches!(self.peek(), Token::Quoted(_));
+                let (Token::Name(field) | Token::Quoted(field)) = self.take() else {
                     self.next -= 1;
                     return self.unexpected();
                 };
-                if !optional && self.eat("(") {
+                if !optional && !quoted && self.eat("(") {
                     let arguments = self.list(")", Parser::expression)?;
                     expr = self.method(expr, field, arguments, at)?;
                 } else {

@@ -9,6 +9,8 @@ use std::rc::Rc;
 pub enum Type {
     /// Anything; found out when it is evaluated.
     Dyn,
+    /// The same, of an attribute, where lists are not among its values: nothing can go over it.
+    Any,
     Null,
     Bool,
     Int,
@@ -32,6 +34,7 @@ impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Type::Dyn | Type::Variable(_) => f.write_str("dyn"),
+            Type::Any => f.write_str("any"),
             Type::Null => f.write_str("null"),
             Type::Bool => f.write_str("bool"),
             Type::Int => f.write_str("int"),
@@ -92,7 +95,7 @@ impl Bindings {
                 self.0[*index] = Some(other.clone());
                 true
             }
-            (Type::Dyn, _) | (_, Type::Dyn) => true,
+            (Type::Dyn | Type::Any, _) | (_, Type::Dyn | Type::Any) => true,
             (Type::List(a), Type::List(b))
             | (Type::Optional(a), Type::Optional(b))
             | (Type::Type(a), Type::Type(b)) => self.assign(a, b),

@@ -90,7 +90,9 @@ fn outcomes_are_those_of_cel_go() {
         };
         count += 1;
         if ours != outcomes {
-            different.push(format!("{expression}\n    cel-go {outcomes}, ours {ours} ({why})"));
+            different.push(format!(
+                "{expression}\n    cel-go {outcomes}, ours {ours} ({why})"
+            ));
         }
     }
     assert!(count > 500, "the table has lost lines");

@@ -1,0 +1,76 @@
+//! `trainyard allocate` answers thousands of random scenarios as upstream did when it was asked
+//! (`conformance/oracle/record`).
+
+use std::fs;
+
+use serde_json::Value;
+use trainyard_testkit::answer::{digest, hash};
+use trainyard_testkit::generate;
+use trainyard_testkit::process::Filter;
+
+/// Steps are compared up to here: the plain search that counts them is slow in a debug build.
+const CAP: u64 = 5_000;
+
+/// Where ours is known to answer otherwise.
+const KNOWN: [&str; 0] = [];
+
+#[test]
+fn as_upstream_answered() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../conformance/recorded/answers.txt"
+    );
+    let recorded = fs::read_to_string(path).expect("the answers are committed");
+    let mut recorded = recorded.lines();
+    let guard = recorded.next().expect("a first line");
+    let count: u64 = guard
+        .split(' ')
+        .next()
+        .and_then(|word| word.parse().ok())
+        .expect("a count");
+    let scenarios: Vec<Value> = (0..count).map(generate::scenario).collect();
+    let all = scenarios
+        .iter()
+        .flat_map(|scenario| scenario.to_string().into_bytes());
+    assert_eq!(
+        guard,
+        format!("{count} scenarios {:016x}", hash(all)),
+        "the generator has changed: record anew"
+    );
+    let mut ours = Filter::start(&[
+        env!("CARGO_BIN_EXE_trainyard").to_owned(),
+        "allocate".to_owned(),
+        format!("--upstream-steps={CAP}"),
+    ])
+    .expect("the binary starts");
+    let mut different = Vec::new();
+    for batch in scenarios.chunks(256) {
+        let answers = ours.ask(batch).expect("every line is answered");
+        for answer in answers {
+            let line = recorded.next().expect("a line for each scenario");
+            let digest = digest(&answer);
+            if !equal(line, &digest) && !KNOWN.contains(&answer["name"].as_str().unwrap_or("")) {
+                different.push(format!("upstream {line}\n    ours {digest}"));
+            }
+        }
+    }
+    assert!(
+        different.is_empty(),
+        "{} of {count} differ:\n{}",
+        different.len(),
+        different.join("\n")
+    );
+}
+
+fn equal(upstream: &str, ours: &str) -> bool {
+    let parts = |line: &str| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
+    let (mut upstream, mut ours) = (parts(upstream), parts(ours));
+    if upstream[1] == "panic" || upstream[1] == "time-out" {
+        return upstream[0] == ours[0] && ours[1] != "gave-up";
+    }
+    for line in [&mut upstream, &mut ours] {
+        let steps: u64 = line[2].parse().expect("a number of steps");
+        line[2] = steps.min(CAP).to_string();
+    }
+    upstream == ours
+}

@@ -1,0 +1,1 @@
+trainyard plan -f . --nodes trn2.48xlarge -o claims

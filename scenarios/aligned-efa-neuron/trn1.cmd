@@ -1,0 +1,1 @@
+trainyard plan -f . --nodes trn1.32xlarge

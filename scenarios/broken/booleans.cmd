@@ -1,0 +1,1 @@
+trainyard plan -f booleans.yaml --nodes trn2.48xlarge

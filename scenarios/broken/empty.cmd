@@ -1,0 +1,1 @@
+trainyard plan -f empty.yaml --nodes trn2.48xlarge

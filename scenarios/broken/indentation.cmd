@@ -1,0 +1,1 @@
+trainyard plan -f indentation.yaml --nodes trn2.48xlarge

@@ -1,0 +1,1 @@
+trainyard plan -f nowhere.yaml --nodes trn2.48xlarge

@@ -1,0 +1,1 @@
+trainyard plan -f misspelt.yaml --nodes trn2.48xlarge

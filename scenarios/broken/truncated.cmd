@@ -1,0 +1,1 @@
+trainyard plan -f truncated.yaml --nodes trn2.48xlarge

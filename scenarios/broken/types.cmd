@@ -1,0 +1,1 @@
+trainyard plan -f types.yaml --nodes trn2.48xlarge

@@ -1,0 +1,1 @@
+trainyard plan -f driver-version.yaml --nodes trn2.48xlarge

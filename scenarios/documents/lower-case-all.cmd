@@ -1,0 +1,1 @@
+trainyard plan -f lower-case-all.yaml --nodes trn2.48xlarge

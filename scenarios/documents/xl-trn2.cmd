@@ -1,0 +1,1 @@
+trainyard plan -f xl-trn2.yaml --nodes trn2.48xlarge
