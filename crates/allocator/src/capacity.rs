@@ -102,25 +102,34 @@ fn round_to_range(
             exact_milli(requested)?,
             min.milli_value(),
             step.milli_value(),
+            true,
         )?;
         return Some(Quantity::new(value.into(), -3, format));
     }
     if requested > Quantity::from_int(i64::MAX, Format::DecimalSi) {
         return None;
     }
-    let value = round_up(requested.value(), min.value(), step.value())?;
+    let value = round_up(
+        requested.value(),
+        min.value(),
+        step.value(),
+        min.value() >= 0,
+    )?;
     Some(Quantity::from_int(value, format))
 }
 
-/// The smallest `min + n * step` that is no less than `requested`.
-fn round_up(requested: i64, min: i64, step: i64) -> Option<i64> {
-    let added = i128::from(requested) - i128::from(min);
-    let step = i128::from(step);
+/// The smallest `min + n * step` that is no less than `requested`, in Go's arithmetic, which wraps;
+/// `None` where upstream says that it would pass the range.
+fn round_up(requested: i64, min: i64, step: i64, guarded: bool) -> Option<i64> {
     if step == 0 {
         return None;
     }
-    let times = added / step + i128::from(added % step != 0);
-    i64::try_from(i128::from(min) + step * times).ok()
+    let added = requested.wrapping_sub(min);
+    let times = added.wrapping_div(step) + i64::from(added.wrapping_rem(step) != 0);
+    if guarded && times > i64::MAX.wrapping_sub(min).wrapping_div(step) {
+        return None;
+    }
+    Some(min.wrapping_add(step.wrapping_mul(times)))
 }
 
 fn allowed_by(amount: Quantity, policy: &RequestPolicy, fractional: bool) -> bool {
@@ -142,7 +151,7 @@ fn in_range(amount: Quantity, range: &ValidRange, fractional: bool) -> bool {
         return true;
     };
     let on_step = |amount: i64, min: i64, step: i64| {
-        step != 0 && (i128::from(amount) - i128::from(min)) % i128::from(step) == 0
+        step != 0 && amount.wrapping_sub(min).wrapping_rem(step) == 0
     };
     if uses_milli(range, fractional) {
         let amount = exact_milli(amount);

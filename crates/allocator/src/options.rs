@@ -72,12 +72,14 @@ pub(crate) fn check<'a, E: Engine>(
     };
     let source = class.source.clone();
     let mut selectors = Vec::with_capacity(class.selectors.len() + query.selectors.len());
-    for (index, selector) in class.selectors.iter().enumerate() {
-        let selector = selector.ok_or_else(|| Fatal::EmptyClassSelector {
-            class: query.class.clone(),
-            index,
-        })?;
-        selectors.push(selector);
+    for selector in &class.selectors {
+        // One without CEL is looked at only when it is reached, and compiles as little as "".
+        let nothing = || {
+            inventory
+                .programs
+                .selector(&mut inventory.engine, &"".into())
+        };
+        selectors.push(selector.unwrap_or_else(nothing));
     }
     let class_selectors = selectors.len();
     for selector in query.selectors.iter().flatten() {

@@ -110,8 +110,6 @@ pub enum Fatal {
         request: Text,
         index: usize,
     },
-    #[error("class {class}: selector #{index}: CEL expression empty (unsupported selector type?)")]
-    EmptyClassSelector { class: Text, index: usize },
     #[error(
         "claim {claim}, request {request}: admin access is requested, but the feature is disabled"
     )]
