@@ -102,7 +102,6 @@ double(int) double
 double(string) double
 double(uint) double
 duration(duration) duration
-duration(int) duration
 duration(string) duration
 dyn(A) dyn
 int(int) int
@@ -155,6 +154,8 @@ duration.getMilliseconds() int
 optional.of(A) optional<A>
 optional.ofNonZeroValue(A) optional<A>
 optional.none() optional<A>
+optional.unwrap(list<optional<A>>) list<A>
+list<optional<A>>.unwrapOpt() list<A>
 optional<A>.value() A
 optional<A>.hasValue() bool
 optional<A>.or(optional<A>) optional<A>

@@ -89,6 +89,12 @@ fn general(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("optional.ofNonZeroValue", [value]) => Ok(Value::Optional(
             (!is_zero(value)).then(|| Arc::new(value.clone())),
         )),
+        ("optional.unwrap" | "unwrapOpt", [Value::List(items)]) => items
+            .iter()
+            .filter_map(|item| crate::eval::optional(item.clone()).transpose())
+            .map(|inner| inner.map(|inner| (*inner).clone()))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Value::from),
         ("hasValue", [Value::Optional(inner)]) => Ok(Value::Bool(inner.is_some())),
         ("value", [Value::Optional(Some(inner))]) => Ok((**inner).clone()),
         ("value", [Value::Optional(None)]) => Err(Error::new("optional.none() dereference")),

@@ -219,7 +219,6 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
     };
     Some(match (function, arguments) {
         ("duration", [D(d)]) => Ok(D(*d)),
-        ("duration", [Int(seconds)]) => lasting(seconds.checked_mul(SECOND)),
         ("duration", [S(text)]) => duration(text)
             .map(D)
             .ok_or_else(|| conversion(text, "google.protobuf.Duration")),
