@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::declarations::{Functions, NAMESPACES};
 use crate::library::{regex, text};
 use crate::syntax::{Expr, Fold, FoldKind, Kind};
-use crate::types::{Bindings, Type};
+use crate::typing::{Bindings, Type};
 use crate::value::Value;
 
 /// What is declared besides functions.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::types::Type;
+use crate::typing::Type;
 
 /// One way to call a function.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use crate::device::{Subject, inner, to_attribute};
 use crate::eval::evaluate;
 use crate::parse::parse;
 use crate::syntax::{Expr, Fold, Kind};
-use crate::types::Type;
+use crate::typing::Type;
 use crate::value::{Key, Map, Value};
 
 /// A compiled expression.

@@ -19,7 +19,7 @@ pub mod lex;
 pub mod library;
 pub mod parse;
 pub mod syntax;
-pub mod types;
+pub mod typing;
 pub mod value;
 
 pub use engine::{Checker, Engine, Expression, Prepared};
