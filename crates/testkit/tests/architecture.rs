@@ -235,3 +235,57 @@ fn every_file_says_what_it_is_for_and_stays_readable() {
         }
     }
 }
+
+/// Codes that the sources give (`"area/slug"` as a whole string literal).
+fn codes() -> Vec<String> {
+    const AREAS: [&str; 14] = [
+        "cel",
+        "claim",
+        "class",
+        "field",
+        "file",
+        "input",
+        "kubernetes",
+        "node",
+        "object",
+        "pod",
+        "runtime",
+        "scheduler",
+        "workload",
+        "pool",
+    ];
+    let mut codes = Vec::new();
+    for name in ["cli", "cluster", "wire"] {
+        for (_, text) in sources(name) {
+            for line in shipped(&text) {
+                for literal in line.split('"').skip(1).step_by(2) {
+                    let Some((area, slug)) = literal.split_once('/') else {
+                        continue;
+                    };
+                    let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+                    if AREAS.contains(&area) && !slug.is_empty() && slug.chars().all(plain) {
+                        codes.push(literal.to_owned());
+                    }
+                }
+            }
+        }
+    }
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+#[test]
+fn every_code_is_documented() {
+    let folder = root().join("docs/codes");
+    let index = fs::read_to_string(folder.join("README.md")).expect("docs/codes/README.md exists");
+    let codes = codes();
+    assert!(codes.len() > 40, "the sources give {} codes", codes.len());
+    for code in codes {
+        let page = folder.join(format!("{}.md", code.replace('/', "-")));
+        assert!(
+            page.exists() || index.contains(&format!("`{code}`")),
+            "{code} has neither a page nor a row in docs/codes/README.md"
+        );
+    }
+}

@@ -63,6 +63,9 @@ struct NodeRefusal<'a> {
     names: Vec<&'a str>,
     code: &'a str,
     message: &'a str,
+    /// The rest of the proof, a line each.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    details: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -126,6 +129,7 @@ fn document<'a>(plan: &'a Plan, warnings: &'a [Warning]) -> Document<'a> {
                             names: node.names.iter().map(|name| &**name).collect(),
                             code: node.code,
                             message: &node.message,
+                            details: &node.details,
                         })
                         .collect(),
                 }),

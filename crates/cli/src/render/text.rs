@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anstyle::AnsiColor;
+use trainyard_model::Text;
 use trainyard_model::plan::{Plan, PodPlan, Refusal, Warning};
 
 use crate::output::Look;
@@ -120,20 +121,23 @@ fn refused(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
             n => who.push_str(&format!(" and {}", count(n - 1, "more pod"))),
         }
         let word = look.colored(AnsiColor::Red, "refused");
-        out.push_str(&format!("{who} {word}: {}\n", refusal.message));
+        out.push_str(&format!("{who} {word}"));
+        // One reason for all nodes is told once.
+        match refusal.nodes.as_slice() {
+            [] => out.push_str(&format!(": {}\n", refusal.message)),
+            [one] => out.push_str(&format!(" on {}\n", nodes(&one.names, verbose))),
+            more => {
+                let groups = count(more.len(), "group");
+                out.push_str(&format!(" by {groups} of nodes, each for its own reason\n"));
+            }
+        }
         for node in &refusal.nodes {
-            let names: Vec<&str> = node.names.iter().map(|name| &**name).collect();
-            let names = if verbose || names.len() <= 3 {
-                names.join(" ")
+            if refusal.nodes.len() > 1 {
+                out.push_str(&format!("  {}: ", nodes(&node.names, verbose)));
             } else {
-                format!(
-                    "{} {} ... ({})",
-                    names[0],
-                    names[1],
-                    count(names.len(), "node")
-                )
-            };
-            out.push_str(&format!("  {names}: {}\n", node.message));
+                out.push_str("  ");
+            }
+            out.push_str(&format!("{}\n", node.message));
             if verbose {
                 for detail in &node.details {
                     out.push_str(&format!("    {detail}\n"));
@@ -141,6 +145,15 @@ fn refused(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
             }
         }
         out.push('\n');
+    }
+}
+
+fn nodes(names: &[Text], verbose: bool) -> String {
+    match names {
+        [first, second, _, _, ..] if !verbose => {
+            format!("{first} {second} ... ({})", count(names.len(), "node"))
+        }
+        _ => names.join(" "),
     }
 }
 
