@@ -129,7 +129,7 @@ func cacheFor(features structured.Features) *cel.Cache {
 type Answer struct {
 	Name          string                         `json:"name"`
 	Outcome       string                         `json:"outcome"`
-	Results       []resourceapi.AllocationResult `json:"results,omitempty"`
+	Results       []resourceapi.AllocationResult `json:"results,omitzero"`
 	Error         string                         `json:"error,omitempty"`
 	UpstreamSteps int64                          `json:"upstreamSteps"`
 }

@@ -30,6 +30,26 @@ pub fn difference(upstream: &Value, ours: &Value) -> Option<String> {
         .then(|| format!("upstream took {theirs} steps, counted {counted}"))
 }
 
+/// Upstream's answer as one short line: name, outcome, steps, and the hash of what else counts.
+pub fn digest(answer: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let results = canonical(&answer["results"]).to_string();
+    format!(
+        "{} {} {} {:016x}",
+        text(&answer["name"]),
+        text(&answer["outcome"]),
+        answer["upstreamSteps"].as_u64().unwrap_or(0),
+        hash(results.bytes())
+    )
+}
+
+/// FNV-1a: short, and the same for ever.
+pub fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
 /// Quantities by value, node selectors in any order.
 fn canonical(results: &Value) -> Value {
     let mut results = results.clone();
