@@ -1,7 +1,7 @@
 //! `trainyard allocate`: the allocator as a filter, one scenario a line in, one answer a line out.
 //!
 //! Lets another language, a test or a benchmark ask the allocator; how the objects of a scenario
-//! become a question is in [`scenario`], how long an answer takes in [`bench`].
+//! become a question is in [`scenario`], how long an answer takes in [`mod@bench`].
 
 mod bench;
 mod scenario;
