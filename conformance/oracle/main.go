@@ -113,11 +113,10 @@ type counting struct {
 var errSteps = errors.New("too many steps")
 
 func (c *counting) Err() error {
-	if c.left > 0 {
-		c.left--
-		if c.left == 0 {
-			return errSteps
-		}
+	// Upstream asks again for the cause, so the last word must stay.
+	if c.left == 1 {
+		return errSteps
 	}
+	c.left--
 	return c.Context.Err()
 }

@@ -11,8 +11,9 @@ use trainyard_testkit::process::Filter;
 /// Steps are compared up to here: the plain search that counts them is slow in a debug build.
 const CAP: u64 = 5_000;
 
-/// Where ours is known to answer otherwise.
-const KNOWN: [&str; 0] = [];
+/// Where ours is known to answer otherwise: without list attributes, upstream finds a list unequal
+/// to itself when a `matchAttribute` meets a shared device for the second time.
+const KNOWN: [&str; 2] = ["seed-1500", "seed-5356"];
 
 #[test]
 fn as_upstream_answered() {
