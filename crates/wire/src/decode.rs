@@ -165,6 +165,10 @@ impl<'a> Decoder<'a> {
         let value = match self.node.value {
             Value::Plain(Scalar::Int(value), _) => value.into(),
             Value::Plain(Scalar::Unsigned(value), _) => value.into(),
+            // `2.0` and `1e3` reach the API server as whole numbers.
+            Value::Plain(Scalar::Float(value), _) if value.fract() == 0.0 && value.abs() < 1e21 => {
+                value as i128
+            }
             _ => {
                 self.wrong("an integer");
                 return 0;
@@ -264,6 +268,12 @@ fn shorten(text: &str) -> String {
     }
 }
 
+/// What a visitor says it wants.
+fn expects<'de, V: Visitor<'de>>(visitor: &V) -> String {
+    let expected: &dyn serde::de::Expected = visitor;
+    expected.to_string()
+}
+
 macro_rules! integers {
     ($($method:ident $visit:ident $type:ident;)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -277,6 +287,18 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if expects(&visitor) == "IntOrString" {
+            return match &self.node.value {
+                Value::Text(text) => visitor.visit_str(text),
+                Value::Plain(Scalar::Int(_) | Scalar::Unsigned(_), _) => {
+                    visitor.visit_i64(self.integer(i32::MIN.into(), i32::MAX.into()) as i64)
+                }
+                _ => {
+                    self.wrong("an integer or a string");
+                    visitor.visit_i64(0)
+                }
+            };
+        }
         match &self.node.value {
             Value::Text(text) => visitor.visit_str(text),
             Value::Plain(Scalar::Null, _) => visitor.visit_unit(),

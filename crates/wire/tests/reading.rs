@@ -220,3 +220,42 @@ fn groups_of_pods_have_their_fields() {
         ],
     );
 }
+
+#[test]
+fn merges_count_where_they_stand() {
+    let text = "apiVersion: v1\nkind: Node\nmetadata:\n  name: n1\n  labels: &l {a: x}\n  annotations:\n    a: z\n    <<: *l\n";
+    let reading = reading(text.as_bytes());
+    assert_eq!(reading.problems, []);
+    let annotations = reading.manifests[0].object.meta().annotations.clone();
+    assert_eq!(annotations.unwrap_or_default()["a"], "x");
+}
+
+#[test]
+fn anchors_in_anchors_do_not_add_up() {
+    let mut text = String::new();
+    for level in 0..150 {
+        text.push_str(&format!("{}- &a{level}\n", " ".repeat(level)));
+    }
+    text.push_str(&format!(
+        "{}[{}1]\n",
+        " ".repeat(151),
+        "1, ".repeat(100_000)
+    ));
+    let codes: Vec<&str> = reading(text.as_bytes())
+        .problems
+        .iter()
+        .map(|p| p.code)
+        .collect();
+    assert_eq!(codes, ["file/aliases"]);
+}
+
+#[test]
+fn one_wrong_value_hides_no_other() {
+    check(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p1}\nspec:\n  priority: 1e3\n  containers:\n  - name: c1\n    livenessProbe: {httpGet: {port: true}}\n    resources: {limits: {cpu: yes}}\n",
+        &[
+            "field/type: in.yaml:8: Pod default/p1: spec.containers[0].livenessProbe.httpGet.port: expected an integer or a string, found boolean true",
+            "field/type: in.yaml:9: Pod default/p1: spec.containers[0].resources.limits[cpu]: expected a quantity, found boolean yes",
+        ],
+    );
+}

@@ -13,6 +13,9 @@ use crate::problem::{self, Problem};
 /// No Kubernetes object comes near this depth, and what walks the tree may recurse.
 pub const DEEPEST: usize = 200;
 
+/// Nodes that a document may hold under anchors, those of nested anchors counted again.
+const MOST_ANCHORED: usize = 2_000_000;
+
 /// A mapping or sequence that is not yet closed.
 struct Open {
     line: u32,
@@ -24,8 +27,8 @@ enum Content {
     List(Vec<Node>),
     Map {
         entries: Vec<Entry>,
-        /// Values of `<<`, which come after all that is written out.
-        merged: Vec<Node>,
+        /// Values of `<<`, each with the number of entries before it.
+        merged: Vec<(usize, Node)>,
         key: Option<Key>,
     },
 }
@@ -53,6 +56,7 @@ pub fn compose(
         anchors: BTreeMap::new(),
         nodes: 0,
         unfolded: 0,
+        anchored: 0,
         root: None,
     };
     for event in Parser::new_from_str(text) {
@@ -83,6 +87,7 @@ struct Composer<'a> {
     anchors: BTreeMap<usize, (Node, usize)>,
     nodes: usize,
     unfolded: usize,
+    anchored: usize,
     root: Option<Node>,
 }
 
@@ -164,6 +169,12 @@ impl Composer<'_> {
     /// Puts a finished value where it belongs.
     fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Box<Problem>> {
         if anchor > 0 {
+            // What is anchored is copied: anchors inside of anchors must not add up without end.
+            self.anchored += size;
+            if self.anchored > MOST_ANCHORED {
+                let message = "document contains excessive aliasing".to_owned();
+                return Err(self.fault(problem::ALIASES, node.line, message));
+            }
             self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.stack.last_mut() else {
@@ -183,7 +194,7 @@ impl Composer<'_> {
                     line,
                     value: node,
                 }),
-                Some(Key::Merge) => merged.push(node),
+                Some(Key::Merge) => merged.push((entries.len(), node)),
                 Some(Key::Unusable) => {}
                 None => {
                     let line = node.line;
@@ -216,13 +227,7 @@ impl Composer<'_> {
             Content::List(items) => Value::List(items),
             Content::Map {
                 entries, merged, ..
-            } => {
-                let mut entries = self.distinct(entries);
-                for node in merged {
-                    self.merge(node, &mut entries)?;
-                }
-                Value::Map(entries)
-            }
+            } => Value::Map(self.merge(entries, merged)?),
         };
         Ok(Node { value, line })
     }
@@ -251,8 +256,43 @@ impl Composer<'_> {
         kept
     }
 
-    /// `<<`: a mapping or a list of mappings, whose keys count where they are not written out.
-    fn merge(&self, node: Node, entries: &mut Vec<Entry>) -> Result<(), Box<Problem>> {
+    /// `<<`: a mapping or a list of mappings, whose keys count where they stand. Of equal keys the
+    /// last one wins, as in go-yaml: what is written out below a merge, or merged below what is
+    /// written out. In a list of mappings the first one wins.
+    fn merge(
+        &mut self,
+        entries: Vec<Entry>,
+        merged: Vec<(usize, Node)>,
+    ) -> Result<Vec<Entry>, Box<Problem>> {
+        if merged.is_empty() {
+            return Ok(self.distinct(entries));
+        }
+        let written = entries.len();
+        let mut places: Vec<usize> = merged.iter().map(|(place, _)| *place).collect();
+        places.push(written);
+        let mut result: Vec<Entry> = Vec::new();
+        let mut rest = self.distinct(entries).into_iter().peekable();
+        // Duplicates were reported; what is left keeps its order.
+        let mut taken = 0;
+        let mut merged = merged.into_iter();
+        for place in places {
+            while taken < place && rest.peek().is_some() {
+                put(&mut result, rest.next());
+                taken += 1;
+            }
+            if let Some((_, node)) = merged.next() {
+                for entry in self.merged_entries(node)? {
+                    put(&mut result, Some(entry));
+                }
+            }
+        }
+        for entry in rest {
+            put(&mut result, Some(entry));
+        }
+        Ok(result)
+    }
+
+    fn merged_entries(&self, node: Node) -> Result<Vec<Entry>, Box<Problem>> {
         let line = node.line;
         let maps = match node.value {
             Value::Map(_) => vec![node],
@@ -263,17 +303,15 @@ impl Composer<'_> {
             let message = "map merge requires map or sequence of maps as the value".to_owned();
             return Err(self.fault(problem::SYNTAX, line, message));
         }
-        for map in maps {
-            let Value::Map(more) = map.value else {
-                continue;
-            };
-            for entry in more {
-                if entries.iter().all(|known| known.key != entry.key) {
-                    entries.push(entry);
+        let mut entries: Vec<Entry> = Vec::new();
+        for map in maps.into_iter().rev() {
+            if let Value::Map(more) = map.value {
+                for entry in more {
+                    put(&mut entries, Some(entry));
                 }
             }
         }
-        Ok(())
+        Ok(entries)
     }
 
     fn scalar(
@@ -325,6 +363,15 @@ impl Composer<'_> {
             None if is_key && text == MERGE => Value::Text(format!("{QUOTED_MERGE}{MERGE}").into()),
             None => Value::Text(text.into()),
         })
+    }
+}
+
+/// Adds an entry in place of the one with its key.
+fn put(entries: &mut Vec<Entry>, entry: Option<Entry>) {
+    let Some(entry) = entry else { return };
+    match entries.iter_mut().find(|known| known.key == entry.key) {
+        Some(known) => *known = entry,
+        None => entries.push(entry),
     }
 }
 
