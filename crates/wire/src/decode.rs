@@ -165,10 +165,6 @@ impl<'a> Decoder<'a> {
         let value = match self.node.value {
             Value::Plain(Scalar::Int(value), _) => value.into(),
             Value::Plain(Scalar::Unsigned(value), _) => value.into(),
-            // `2.0` and `1e3` reach the API server as whole numbers.
-            Value::Plain(Scalar::Float(value), _) if value.fract() == 0.0 && value.abs() < 1e21 => {
-                value as i128
-            }
             _ => {
                 self.wrong("an integer");
                 return 0;

@@ -252,10 +252,10 @@ fn anchors_in_anchors_do_not_add_up() {
 #[test]
 fn one_wrong_value_hides_no_other() {
     check(
-        "apiVersion: v1\nkind: Pod\nmetadata: {name: p1}\nspec:\n  priority: 1e3\n  containers:\n  - name: c1\n    livenessProbe: {httpGet: {port: true}}\n    resources: {limits: {cpu: yes}}\n",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p1}\nspec:\n  containers:\n  - name: c1\n    livenessProbe: {httpGet: {port: true}}\n    resources: {limits: {cpu: yes}}\n",
         &[
-            "field/type: in.yaml:8: Pod default/p1: spec.containers[0].livenessProbe.httpGet.port: expected an integer or a string, found boolean true",
-            "field/type: in.yaml:9: Pod default/p1: spec.containers[0].resources.limits[cpu]: expected a quantity, found boolean yes",
+            "field/type: in.yaml:7: Pod default/p1: spec.containers[0].livenessProbe.httpGet.port: expected an integer or a string, found boolean true",
+            "field/type: in.yaml:8: Pod default/p1: spec.containers[0].resources.limits[cpu]: expected a quantity, found boolean yes",
         ],
     );
 }
