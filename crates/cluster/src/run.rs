@@ -321,7 +321,10 @@ impl<'a, D: Devices> Run<'a, D> {
             match asked {
                 Asked::Template(name, key) => {
                     let template = &self.claims.templates[key];
-                    shape.claims.push(named(&template.spec, name, &key.0));
+                    // The claim itself has another name for each pod: told is what all call it.
+                    shape
+                        .claims
+                        .push(named(&template.spec, name, &Text::default()));
                 }
                 Asked::Claim(name, key, allocated) => {
                     let claim = &self.claims.claims[key];

@@ -237,7 +237,7 @@ impl Refusal {
         lines.extend(
             self.remedies
                 .iter()
-                .map(|remedy| format!("would fit: {remedy}")),
+                .map(|remedy| format!("{remedy} would fit")),
         );
         lines
     }
