@@ -234,11 +234,10 @@ impl<'p, 'a> State<'p, 'a> {
         };
         let elements = constraint_of.elements_of(set);
         let meets = values[top..].iter().zip(elements).any(|(a, b)| a & b != 0);
-        let allowed = match constraint_of.kind {
-            Kind::Match => meets,
-            Kind::Distinct => !meets && !constraint_of.unknown.has(set as usize),
-        };
-        if allowed {
+        // A value of no known type may only come first: a device that several share would otherwise
+        // meet itself.
+        let known = !constraint_of.unknown.has(set as usize);
+        if known && meets == (constraint_of.kind == Kind::Match) {
             Take::Taken
         } else {
             Take::Constraint
