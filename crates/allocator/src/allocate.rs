@@ -16,7 +16,7 @@ use crate::search::{self, End, Order, Plain, Stop};
 use crate::verdict::{Answer, Fatal, NodeError, Question, Verdict, claim_name, device_name};
 
 /// Steps that are taken plainly before the question is thought over: most need fewer.
-const PLAIN: u64 = 48;
+const PLAIN: u64 = 96;
 
 /// Steps that a part of a question may take, and how many claims may be paired.
 const PART: u64 = 2_000;
@@ -178,7 +178,7 @@ impl<E: Engine> Inventory<E> {
     }
 
     pub(crate) fn device_id(&self, problem: &Problem<'_>, place: usize) -> DeviceId {
-        let (slice, device) = device_at(self, problem.places[place]);
+        let (slice, device) = device_at(self, problem, place);
         let name = |text: &Text| text.clone();
         DeviceId {
             driver: name(&slice.driver),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use trainyard_model::Text;
 use trainyard_model::quantity::Quantity;
 
@@ -17,9 +18,16 @@ pub(crate) type DeviceKey = (Name, Name, Name);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Use {
     /// Holders of the whole device. More than one only through admin access in odd input.
-    pub exclusive: Vec<Text>,
+    pub exclusive: SmallVec<[Text; 1]>,
+    /// Most devices have none.
+    pub shares: Option<Box<Shares>>,
+}
+
+/// The shares of one device.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shares {
     /// Holder by share id.
-    pub shares: BTreeMap<Text, Text>,
+    pub holders: BTreeMap<Text, Text>,
     /// All shares together, by capacity; `None` where no amount was ever recorded.
     pub capacity: Option<BTreeMap<Text, Quantity>>,
 }
@@ -32,7 +40,13 @@ impl Use {
 
     /// Whether shares of it are in use.
     pub fn shared(&self) -> bool {
-        !self.shares.is_empty() || self.capacity.is_some()
+        let shares = self.shares.as_ref();
+        shares.is_some_and(|shares| !shares.holders.is_empty() || shares.capacity.is_some())
+    }
+
+    /// What all shares together take.
+    pub fn capacity(&self) -> Option<&BTreeMap<Text, Quantity>> {
+        self.shares.as_ref()?.capacity.as_ref()
     }
 
     fn is_unused(&self) -> bool {
@@ -43,33 +57,36 @@ impl Use {
 /// All devices in use.
 #[derive(Debug, Default)]
 pub(crate) struct Allocated {
-    uses: FxHashMap<DeviceKey, Use>,
+    pools: FxHashMap<(Name, Name), BTreeMap<Name, Use>>,
 }
 
 impl Allocated {
-    pub fn get(&self, key: DeviceKey) -> Option<&Use> {
-        self.uses.get(&key)
+    pub fn get(&self, (driver, pool, device): DeviceKey) -> Option<&Use> {
+        self.pools.get(&(driver, pool))?.get(&device)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.uses.is_empty()
+    /// The devices of a pool that are in use.
+    pub fn of_pool(&self, driver: Name, pool: Name) -> impl Iterator<Item = (&Name, &Use)> {
+        self.pools.get(&(driver, pool)).into_iter().flatten()
+    }
+
+    fn entry(&mut self, (driver, pool, device): DeviceKey) -> &mut Use {
+        let pool = self.pools.entry((driver, pool)).or_default();
+        pool.entry(device).or_default()
     }
 
     pub fn hold(&mut self, key: DeviceKey, holder: Text) {
-        self.uses.entry(key).or_default().exclusive.push(holder);
+        self.entry(key).exclusive.push(holder);
     }
 
     pub fn share(&mut self, key: DeviceKey, share: Text, holder: Text) {
-        self.uses
-            .entry(key)
-            .or_default()
-            .shares
-            .insert(share, holder);
+        let shares = self.entry(key).shares.get_or_insert_default();
+        shares.holders.insert(share, holder);
     }
 
     pub fn consume(&mut self, key: DeviceKey, amounts: &BTreeMap<Text, Quantity>) {
-        let used = self.uses.entry(key).or_default();
-        let total = used.capacity.get_or_insert_default();
+        let shares = self.entry(key).shares.get_or_insert_default();
+        let total = shares.capacity.get_or_insert_default();
         for (name, amount) in amounts {
             total
                 .entry(name.clone())
@@ -86,12 +103,15 @@ impl Allocated {
         amounts: Option<&BTreeMap<Text, Quantity>>,
         holder: &Text,
     ) {
-        let Some(used) = self.uses.get_mut(&key) else {
+        let pool = self.pools.get_mut(&(key.0, key.1));
+        let Some(used) = pool.and_then(|pool| pool.get_mut(&key.2)) else {
             return;
         };
         match share {
             Some(share) => {
-                used.shares.remove(share);
+                if let Some(shares) = &mut used.shares {
+                    shares.holders.remove(share);
+                }
             }
             None => {
                 let held = used.exclusive.iter().position(|other| other == holder);
@@ -100,36 +120,39 @@ impl Allocated {
                 }
             }
         }
-        if let (Some(total), Some(amounts)) = (&mut used.capacity, amounts) {
+        let recorded = used.shares.as_mut().map(|shares| &mut shares.capacity);
+        if let (Some(capacity), Some(amounts)) = (recorded, amounts)
+            && let Some(total) = capacity
+        {
             for (name, amount) in amounts {
                 if let Some(sum) = total.get_mut(name) {
                     *sum = sum.sub(*amount);
                 }
             }
             if total.values().all(|sum| sum.is_zero()) {
-                used.capacity = None;
+                *capacity = None;
             }
         }
         if used.is_unused() {
-            self.uses.remove(&key);
+            self.take(key);
         }
     }
 
     /// Takes out all uses of a device.
     pub fn take(&mut self, key: DeviceKey) -> Option<Use> {
-        self.uses.remove(&key)
+        self.pools.get_mut(&(key.0, key.1))?.remove(&key.2)
     }
 
     /// Sets all uses of a device.
     pub fn put(&mut self, key: DeviceKey, used: Use) {
         if used.any() {
-            self.uses.insert(key, used);
+            *self.entry(key) = used;
         } else {
-            self.uses.remove(&key);
+            self.take(key);
         }
     }
 
     pub fn clear(&mut self) {
-        self.uses.clear();
+        self.pools.clear();
     }
 }

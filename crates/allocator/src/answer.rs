@@ -56,8 +56,8 @@ fn device_results<E: Engine>(
     let mut results = Vec::with_capacity(picks.len());
     for pick in picks {
         let choice = &problem.options[pick.option];
-        let (slice, device) = device_at(inventory, problem.places[pick.place]);
-        let is_multi = problem.multi.has(pick.place);
+        let (slice, device) = device_at(inventory, problem, pick.place);
+        let is_multi = problem.multi().has(pick.place);
         if name.0 != pick.option {
             let text = if choice.request.first_available.is_empty() {
                 choice.request.name.clone()
@@ -84,7 +84,7 @@ fn device_results<E: Engine>(
             } else {
                 None
             },
-            skip_node_operations: if is_experimental(problem) {
+            skip_node_operations: if is_experimental(problem.features) {
                 slice.skip_node_operations.clone()
             } else {
                 Vec::new()
@@ -173,7 +173,7 @@ fn node_selector<E: Engine>(
 ) -> Result<Option<NodeSelector>, Fatal> {
     let mut term = NodeSelectorTerm::default();
     for pick in picks {
-        let (slice, device) = device_at(inventory, problem.places[pick.place]);
+        let (slice, device) = device_at(inventory, problem, pick.place);
         let (name, selector) = if slice.per_device_node_selection == Some(true) {
             (&device.node_name, &device.node_selector)
         } else {

@@ -18,6 +18,11 @@ impl Bits {
         self.0[index / 64] &= !(1 << (index % 64));
     }
 
+    /// Removes all members.
+    pub fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
     pub fn has(&self, index: usize) -> bool {
         self.0[index / 64] & (1 << (index % 64)) != 0
     }

@@ -17,7 +17,7 @@ pub(crate) struct Classes {
 
 impl Classes {
     pub fn of(problem: &Problem<'_>) -> Classes {
-        let places = problem.places.len();
+        let places = problem.len();
         let mut after = base(problem);
         let mut by_slot = vec![Vec::new(); problem.slots.len()];
         let mut key: Vec<u64> = Vec::new();
@@ -53,10 +53,10 @@ impl Classes {
 /// Classes by what a device takes whoever wants it.
 fn base(problem: &Problem<'_>) -> Vec<u32> {
     let mut numbers: FxHashMap<(_, &[i128], bool, bool), u32> = FxHashMap::default();
-    (0..problem.places.len())
+    (0..problem.len())
         .map(|place| {
             let consumption = problem.counters.consumption(place);
-            let multi = problem.multi.has(place);
+            let multi = problem.multi().has(place);
             if consumption.is_none() && !multi {
                 return IRRELEVANT;
             }
@@ -91,7 +91,7 @@ fn extend(problem: &Problem<'_>, option: usize, place: usize, key: &mut Vec<u64>
     });
     key.push(position);
     for (constraint, column) in &choice.constraints {
-        let set = problem.constraints[*constraint].columns[*column].get(place);
+        let set = problem.constraints[*constraint].values.columns[*column].get(place);
         key.push(if open {
             set.map_or(0, |set| u64::from(*set) + 1)
         } else {

@@ -2,6 +2,8 @@
 //!
 //! Source: `matchAttributeConstraint`, `constraint.go` of upstream's allocator.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use trainyard_model::Text;
 use trainyard_model::claim;
@@ -9,6 +11,7 @@ use trainyard_model::features::Feature;
 use trainyard_model::selector::Engine;
 
 use crate::bits::Bits;
+use crate::ground::Site;
 use crate::inventory::{Element, Inventory, Value};
 use crate::problem::Problem;
 
@@ -64,6 +67,12 @@ pub(crate) struct Constraint {
     pub claim: usize,
     pub kind: Kind,
     pub attribute: Text,
+    pub values: Arc<Values>,
+}
+
+/// Which values of an attribute the devices have.
+#[derive(Debug)]
+pub(crate) struct Values {
     /// Set number by place. The first column is that of published attributes, the others are
     /// those of derived ones.
     pub columns: Vec<Vec<u32>>,
@@ -78,13 +87,42 @@ pub(crate) struct Constraint {
     bits: Vec<u64>,
 }
 
-impl Constraint {
+impl Values {
+    fn new(columns: Vec<Vec<u32>>, table: Table) -> Values {
+        let words = table.next.div_ceil(64).max(1) as usize;
+        let mut bits = vec![0u64; words * table.sets.len()];
+        for (set, elements) in table.sets.iter().enumerate() {
+            for element in elements {
+                bits[set * words + (*element / 64) as usize] |= 1 << (element % 64);
+            }
+        }
+        let mut unknown = Bits::new(table.sets.len());
+        table
+            .unknown
+            .iter()
+            .for_each(|set| unknown.insert(*set as usize));
+        let mut elements = vec![None; table.next as usize];
+        for (element, (number, _)) in &table.elements {
+            elements[*number as usize] = Some(*element);
+        }
+        Values {
+            columns,
+            sets: table.sets,
+            elements,
+            unknown,
+            words,
+            bits,
+        }
+    }
+
     /// The elements of a set.
     pub fn elements_of(&self, set: u32) -> &[u64] {
         let start = set as usize * self.words;
         &self.bits[start..start + self.words]
     }
+}
 
+impl Constraint {
     /// Converts a constraint of a claim whose options are all in `problem`.
     pub fn add<E: Engine>(
         inventory: &mut Inventory<E>,
@@ -102,70 +140,55 @@ impl Constraint {
                 )
             }
         };
-        let mut table = Table {
-            lists: problem.features.has(Feature::ListTypeAttributes),
-            elements: FxHashMap::with_capacity_and_hasher(48, Default::default()),
-            ..Table::default()
-        };
         let at = problem.constraints.len();
-        let mut columns = vec![Vec::new()];
         let slots = problem.claim_slots[claim].clone();
         let options = problem.slots[slots]
             .iter()
             .flat_map(|slot| slot.options.clone());
-        let mut published = Bits::new(problem.places.len());
+        let mut derived = Vec::new();
         for option in options {
-            let choice = &problem.options[option];
+            let choice = &mut problem.options[option];
             if !applies(constraint, choice) {
                 continue;
             }
-            let derived = choice.query.derived_attributes.iter();
-            let derived = derived.rev().find(|derived| derived.name == *attribute);
-            let column = match derived {
-                None => {
-                    choice.open.iter().for_each(|place| published.insert(place));
-                    0
-                }
-                Some(derived) => {
-                    columns.push(derive(
-                        inventory,
-                        problem,
-                        option,
-                        &derived.expression,
-                        &mut table,
-                    ));
-                    columns.len() - 1
+            let own = choice.query.derived_attributes.iter();
+            let own = own.rev().find(|derived| derived.name == *attribute);
+            let column = match own {
+                None => 0,
+                Some(own) => {
+                    derived.push((option, &own.expression));
+                    derived.len()
                 }
             };
-            problem.options[option].constraints.push((at, column));
+            choice.constraints.push((at, column));
         }
-        columns[0] = published_column(inventory, problem, attribute, &published, &mut table);
-        let words = table.next.div_ceil(64).max(1) as usize;
-        let mut bits = vec![0u64; words * table.sets.len()];
-        for (set, elements) in table.sets.iter().enumerate() {
-            for element in elements {
-                bits[set * words + (*element / 64) as usize] |= 1 << (element % 64);
+        let site = problem.site.clone();
+        let lists = problem.features.has(Feature::ListTypeAttributes);
+        let published = |inventory: &Inventory<E>| {
+            let mut table = Table::new(lists);
+            (
+                published_column(inventory, &site, attribute, &mut table),
+                table,
+            )
+        };
+        let values = if derived.is_empty() {
+            inventory.values(&site, attribute, |inventory| {
+                let (column, table) = published(inventory);
+                Values::new(vec![column], table)
+            })
+        } else {
+            let (column, mut table) = published(inventory);
+            let mut columns = vec![column];
+            for (option, expression) in derived {
+                columns.push(derive(inventory, problem, option, expression, &mut table));
             }
-        }
-        let mut unknown = Bits::new(table.sets.len());
-        table
-            .unknown
-            .iter()
-            .for_each(|set| unknown.insert(*set as usize));
-        let mut elements = vec![None; table.next as usize];
-        for (element, (number, _)) in &table.elements {
-            elements[*number as usize] = Some(*element);
-        }
+            Arc::new(Values::new(columns, table))
+        };
         problem.constraints.push(Constraint {
-            elements,
             claim,
             kind,
             attribute: attribute.clone(),
-            columns,
-            sets: table.sets,
-            unknown,
-            words,
-            bits,
+            values,
         });
     }
 }
@@ -192,6 +215,14 @@ struct Table {
 }
 
 impl Table {
+    fn new(lists: bool) -> Table {
+        Table {
+            lists,
+            elements: FxHashMap::with_capacity_and_hasher(48, Default::default()),
+            ..Table::default()
+        }
+    }
+
     fn element(&mut self, element: Element) -> u32 {
         self.single(element).0
     }
@@ -239,28 +270,26 @@ impl Table {
 
 fn published_column<E: Engine>(
     inventory: &Inventory<E>,
-    problem: &Problem<'_>,
+    site: &Site,
     attribute: &str,
-    places: &Bits,
     table: &mut Table,
 ) -> Vec<u32> {
     let full = inventory.names.find(attribute);
     let split = attribute.split_once('/');
     let domain = split.and_then(|(domain, _)| inventory.names.find(domain));
     let bare = split.and_then(|(_, id)| inventory.names.find(id));
-    let mut column = vec![MISSING; problem.places.len()];
-    for at in places.iter() {
-        let place = problem.places[at];
-        let slice = inventory.slice(place.slice);
-        let attributes = &slice.devices[place.device as usize].attributes;
-        let find = |name: Option<u32>| {
-            let found = attributes.iter().find(|(other, _)| Some(*other) == name);
-            found.map(|(_, value)| value)
-        };
+    let mut column = Vec::with_capacity(site.ground.places.len());
+    for index in site.slices.iter() {
+        let slice = inventory.slice(*index);
         let own = Some(slice.driver) == domain;
-        let value = find(full).or_else(|| if own { find(bare) } else { None });
-        if let Some(value) = value {
-            column[at] = table.set(value);
+        for device in slice.devices.iter() {
+            let find = |name: Option<u32>| {
+                let attributes = device.attributes.iter();
+                let mut found = attributes.filter(|(other, _)| Some(*other) == name);
+                found.next().map(|(_, value)| value)
+            };
+            let value = find(full).or_else(|| if own { find(bare) } else { None });
+            column.push(value.map_or(MISSING, |value| table.set(value)));
         }
     }
     column
@@ -276,10 +305,10 @@ fn derive<E: Engine>(
     let program = inventory
         .programs
         .derived(&mut inventory.engine, expression);
-    let mut column = vec![MISSING; problem.places.len()];
+    let mut column = vec![MISSING; problem.len()];
     for at in problem.options[option].open.iter() {
-        let place = problem.places[at];
-        let device = &inventory.slice(place.slice).devices[place.device as usize];
+        let device = problem.place(at).device as usize;
+        let device = &inventory.slice(problem.slice_at(at)).devices[device];
         let value = match inventory.programs.get(program) {
             Ok(expression) => inventory.engine.derive(expression, &device.cel).ok(),
             Err(_) => None,
@@ -307,9 +336,9 @@ pub(crate) fn why_fails<E: Engine>(
     let program = inventory
         .programs
         .derived(&mut inventory.engine, expression);
-    let at = problem.places[place];
-    let slice = inventory.slice(at.slice);
-    let device = &slice.devices[at.device as usize];
+    let slice = inventory.slice(problem.slice_at(place));
+    let at = problem.place(place).device as usize;
+    let device = &slice.devices[at];
     let message = match inventory.programs.get(program) {
         Err(error) => error.message.clone(),
         Ok(expression) => match inventory.engine.derive(expression, &device.cel) {
@@ -322,7 +351,7 @@ pub(crate) fn why_fails<E: Engine>(
         attribute,
         device: format!(
             "{}/{}/{}",
-            source.driver, source.pool.name, source.devices[at.device as usize].name
+            source.driver, source.pool.name, source.devices[at].name
         ),
         message,
     }

@@ -81,7 +81,7 @@ pub(crate) struct Counters {
 impl Counters {
     pub fn of<E: Engine>(inventory: &Inventory<E>, problem: &Problem<'_>) -> Counters {
         let mut counters = Counters::default();
-        for (at, pool) in problem.pools.iter().enumerate() {
+        for (at, pool) in problem.site.pools.iter().enumerate() {
             if pool.health == Health::Usable && !pool.counters.is_empty() {
                 counters.add_pool(inventory, problem, at, pool);
             }
@@ -137,7 +137,7 @@ impl Counters {
         };
         for index in pool.slices.iter().chain(&pool.elsewhere) {
             let slice = inventory.slice(*index);
-            for (device, source) in slice.devices.iter().zip(&slice.source.devices) {
+            for (device, source) in slice.devices.iter().zip(slice.source.devices.iter()) {
                 let key = (slice.driver, slice.pool, device.name);
                 if source.consumes_counters.is_empty()
                     || !inventory.allocated.get(key).is_some_and(|used| used.any())
@@ -157,13 +157,13 @@ impl Counters {
         if self.available[first..].iter().any(|left| *left < 0) {
             self.overdrawn.push(at as u32);
         }
-        for (index, place) in problem.places.iter().enumerate() {
-            let slice = &inventory.slice(place.slice).source;
+        for (index, place) in problem.site.ground.places.iter().enumerate() {
+            let slice = &inventory.slice(problem.slice_at(index)).source;
             let consumed = &slice.devices[place.device as usize].consumes_counters;
             if place.pool as usize != at || consumed.is_empty() {
                 continue;
             }
-            self.consumption.resize_with(problem.places.len(), || None);
+            self.consumption.resize_with(problem.len(), || None);
             self.consumption[index] = Some(Box::new(consumption(consumed)));
         }
     }
@@ -182,8 +182,8 @@ impl Counters {
     /// counter of the pool, so one that is overdrawn bars them all. A share of a device of which
     /// others are in use takes nothing and is let through.
     pub fn bars(&self, problem: &Problem<'_>, place: usize) -> bool {
-        let pool = problem.places[place].pool;
-        let free = problem.multi.has(place) && problem.shared.has(place);
+        let pool = problem.place(place).pool;
+        let free = problem.multi().has(place) && problem.shared.has(place);
         !free && self.overdrawn.contains(&pool)
     }
 }

@@ -140,7 +140,7 @@ impl<E: Engine> Inventory<E> {
         let Ok(bare) = bare else {
             return Reason::NoDevices;
         };
-        if problem.places.is_empty() {
+        if problem.len() == 0 {
             let pools = incomplete(self, &problem);
             return if pools.is_empty() {
                 Reason::NoDevices
@@ -376,6 +376,7 @@ fn holders(reason: &Reason) -> Vec<(Text, Vec<&DeviceId>)> {
 
 fn incomplete<E: Engine>(inventory: &Inventory<E>, problem: &Problem<'_>) -> Vec<Text> {
     let pools = problem
+        .site
         .pools
         .iter()
         .filter(|pool| pool.health == Health::Incomplete);
@@ -431,7 +432,7 @@ impl<E: Engine> Scene<'_, '_, E> {
         if shared {
             return Reason::CapacityExhausted { wants, blocked };
         }
-        let mut free = Bits::new(problem.places.len());
+        let mut free = Bits::new(problem.len());
         options
             .iter()
             .for_each(|option| free.add(&problem.options[*option].open));
@@ -454,7 +455,7 @@ impl<E: Engine> Scene<'_, '_, E> {
                 return Reason::PoolIncomplete { pools };
             }
             return Reason::NoMatch {
-                devices: self.problem.places.len(),
+                devices: self.problem.len(),
                 shut_out: self.shut_out(),
                 want,
             };
@@ -469,13 +470,15 @@ impl<E: Engine> Scene<'_, '_, E> {
     fn shut_out(&mut self) -> Vec<ShutOut> {
         let choice = &self.problem.options[0];
         let expressions = choice.class.selectors.iter().chain(&choice.query.selectors);
-        let mut left = Bits::new(self.problem.places.len());
-        (0..self.problem.places.len()).for_each(|place| left.insert(place));
+        let mut left = Bits::new(self.problem.len());
+        (0..self.problem.len()).for_each(|place| left.insert(place));
         let mut result = Vec::new();
         for (index, (program, expression)) in choice.selectors.iter().zip(expressions).enumerate() {
             let before = left.len();
-            for (at, place) in self.problem.places.iter().enumerate() {
-                let outcomes = outcomes(self.inventory, *program, place.slice);
+            for at in 0..self.problem.len() {
+                let slice = self.problem.slice_at(at);
+                let outcomes = outcomes(self.inventory, *program, slice);
+                let place = self.problem.place(at);
                 if outcomes[place.device as usize] != Outcome::Yes {
                     left.remove(at);
                 }
@@ -498,7 +501,7 @@ impl<E: Engine> Scene<'_, '_, E> {
 
     /// Devices that match one of the options but cannot be had by it.
     fn blocked(&self, options: &[usize]) -> Vec<Blocked> {
-        let mut seen = Bits::new(self.problem.places.len());
+        let mut seen = Bits::new(self.problem.len());
         let mut blocked = Vec::new();
         for option in options {
             let (choice, bare) = (&self.problem.options[*option], &self.bare.options[*option]);
@@ -513,8 +516,8 @@ impl<E: Engine> Scene<'_, '_, E> {
     }
 
     fn block(&self, choice: &Choice<'_>, place: usize) -> Blocked {
-        let used = self.inventory.allocated.get(self.problem.keys[place]);
-        let (_, device) = device_at(self.inventory, self.problem.places[place]);
+        let used = self.inventory.allocated.get(self.problem.key(place));
+        let (_, device) = device_at(self.inventory, self.problem, place);
         let why = if self.problem.held.has(place) && !choice.admin {
             Why::Held(used.map(|used| used.holders()).unwrap_or_default())
         } else if let Some(used) = used.filter(|used| used.shared()) {
@@ -553,7 +556,7 @@ impl<E: Engine> Scene<'_, '_, E> {
             .filter(|option| self.column(*option, index).is_some())
             .collect();
         let mut values: Vec<Value> = Vec::new();
-        for (number, element) in bare.elements.iter().enumerate() {
+        for (number, element) in bare.values.elements.iter().enumerate() {
             let mut value = Value {
                 value: self.value_text(element.as_ref()),
                 wants: Vec::new(),
@@ -563,8 +566,9 @@ impl<E: Engine> Scene<'_, '_, E> {
                 let column = self.column(*option, index).unwrap_or_default();
                 let choice = &self.problem.options[*option];
                 let with = |place: &usize| {
-                    let set = bare.columns[column][*place] as usize;
-                    bare.sets
+                    let set = bare.values.columns[column][*place] as usize;
+                    bare.values
+                        .sets
                         .get(set)
                         .is_some_and(|set| set.contains(&(number as u32)))
                 };
@@ -609,8 +613,8 @@ impl<E: Engine> Scene<'_, '_, E> {
         for option in &options {
             let column = self.column(*option, index).unwrap_or_default();
             for place in self.problem.options[*option].open.iter() {
-                let set = constraint.columns[column][place] as usize;
-                let elements = constraint.sets.get(set).into_iter().flatten();
+                let set = constraint.values.columns[column][place] as usize;
+                let elements = constraint.values.sets.get(set).into_iter().flatten();
                 values.extend(elements.map(|element| (*element, ())));
             }
         }
@@ -648,7 +652,7 @@ impl<E: Engine> Scene<'_, '_, E> {
             .zip(&counters.available)
             .position(|(least, left)| least > left)?;
         let (name, left) = (&counters.names[short], counters.available[short]);
-        let pool = &self.problem.pools[name.pool as usize];
+        let pool = &self.problem.site.pools[name.pool as usize];
         let text = |name| self.inventory.names.text(name);
         let left = trainyard_model::quantity::Quantity::new(left, -9, Default::default());
         Some(Reason::CounterExhausted {
@@ -693,10 +697,12 @@ impl Use {
     /// others', so it counts as given back only with the last share.
     fn without(&self, holder: &Text) -> Use {
         let mut rest = self.clone();
-        rest.exclusive.retain(|other| other != holder);
-        rest.shares.retain(|_, other| other != holder);
-        if rest.shares.is_empty() {
-            rest.capacity = None;
+        rest.exclusive.retain(|other| *other != *holder);
+        if let Some(shares) = &mut rest.shares {
+            shares.holders.retain(|_, other| other != holder);
+            if shares.holders.is_empty() {
+                rest.shares = None;
+            }
         }
         rest
     }

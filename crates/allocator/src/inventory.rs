@@ -17,7 +17,9 @@ use trainyard_model::selector::{CompileError, Engine};
 use trainyard_model::slice::{DeviceId, ResourceSlice};
 
 use crate::allocated::{Allocated, DeviceKey, Use};
+use crate::ground::Grounds;
 use crate::names::{Name, Names};
+use crate::shapes::{ShapeId, Shapes};
 
 /// One element of an attribute's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,9 +84,8 @@ pub(crate) struct LoadedSlice<D> {
     pub source: Arc<ResourceSlice>,
     pub driver: Name,
     pub pool: Name,
-    /// Tells this version of the slice from all others.
-    pub serial: u32,
-    pub devices: Vec<LoadedDevice<D>>,
+    pub shape: ShapeId,
+    pub devices: Arc<[LoadedDevice<D>]>,
 }
 
 /// A compiled expression or why it does not compile.
@@ -173,6 +174,8 @@ pub(crate) type SliceIndex = u32;
 pub(crate) struct Index {
     by_node: FxHashMap<Name, Vec<SliceIndex>>,
     shared: Vec<SliceIndex>,
+    /// How many of `shared` are for some nodes only.
+    selecting: usize,
     by_pool: FxHashMap<(Name, Name), Vec<SliceIndex>>,
 }
 
@@ -180,8 +183,8 @@ pub(crate) struct Index {
 #[derive(Debug, Default)]
 pub(crate) struct Learned {
     index: Option<Index>,
-    /// By the slice's serial.
-    pub outcomes: FxHashMap<u32, Vec<(ProgramId, Arc<[Outcome]>)>>,
+    pub outcomes: FxHashMap<ShapeId, Vec<(ProgramId, Arc<[Outcome]>)>>,
+    pub grounds: Grounds,
 }
 
 /// All slices, classes and allocations, with the engine that evaluates their expressions.
@@ -193,7 +196,7 @@ pub struct Inventory<E: Engine> {
     pub(crate) slices: Vec<Option<LoadedSlice<E::Device>>>,
     slice_ids: FxHashMap<Text, SliceIndex>,
     free: Vec<SliceIndex>,
-    next_serial: u32,
+    shapes: Shapes<E::Device>,
     pub(crate) classes: FxHashMap<Text, LoadedClass>,
     pub(crate) allocated: Allocated,
     pub(crate) learned: Learned,
@@ -209,7 +212,7 @@ impl<E: Engine> Inventory<E> {
             slices: Vec::new(),
             slice_ids: FxHashMap::default(),
             free: Vec::new(),
-            next_serial: 0,
+            shapes: Shapes::new(),
             classes: FxHashMap::default(),
             allocated: Allocated::default(),
             learned: Learned::default(),
@@ -230,7 +233,8 @@ impl<E: Engine> Inventory<E> {
         if let Some(known) = &mut self.learned.index {
             let node = slice.node_name.as_ref().filter(|name| !name.is_empty());
             let node = node.map(|name| self.names.intern(name));
-            known.add(index, node, (loaded.driver, loaded.pool));
+            known.add(index, node, (loaded.driver, loaded.pool), selects(slice));
+            self.forget_sites(node, (loaded.driver, loaded.pool));
         }
         self.slices[index as usize] = Some(loaded);
         self.slice_ids.insert(slice.name.clone(), index);
@@ -245,13 +249,20 @@ impl<E: Engine> Inventory<E> {
             return;
         };
         self.free.push(index);
-        if let Some(known) = &mut self.learned.index {
+        if self.learned.index.is_some() {
             let node = slice.source.node_name.as_deref();
             let node = node.filter(|name| !name.is_empty());
             let node = node.and_then(|name| self.names.find(name));
-            known.remove(index, node, (slice.driver, slice.pool));
+            self.forget_sites(node, (slice.driver, slice.pool));
+            if let Some(known) = &mut self.learned.index {
+                let selects = selects(&slice.source);
+                known.remove(index, node, (slice.driver, slice.pool), selects);
+            }
         }
-        self.learned.outcomes.remove(&slice.serial);
+        if self.shapes.remove(slice.shape) {
+            self.learned.outcomes.remove(&slice.shape);
+            self.learned.grounds = Grounds::default();
+        }
     }
 
     /// Adds a class or replaces the one of the same name.
@@ -371,18 +382,39 @@ impl<E: Engine> Inventory<E> {
     }
 
     fn load(&mut self, slice: &Arc<ResourceSlice>) -> LoadedSlice<E::Device> {
-        let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        let devices = slice.devices.iter();
+        let (engine, names) = (&mut self.engine, &mut self.names);
+        let shaped = self.shapes.add(slice, || {
+            let devices = slice.devices.iter();
+            devices
+                .map(|device| load_device(engine, names, slice, device))
+                .collect()
+        });
         LoadedSlice {
-            source: slice.clone(),
+            source: shaped.slice,
             driver: self.names.intern(&slice.driver),
             pool: self.names.intern(&slice.pool.name),
-            serial,
-            devices: devices
-                .map(|device| load_device(&mut self.engine, &mut self.names, slice, device))
-                .collect(),
+            shape: shaped.id,
+            devices: shaped.devices,
         }
+    }
+
+    /// Slices of a node, or of a pool, change: which pools a node sees must be found out anew.
+    fn forget_sites(&mut self, node: Option<Name>, pool: (Name, Name)) {
+        let of_node = |index: &SliceIndex| {
+            let slice = self.slices[*index as usize].as_ref();
+            slice.is_none_or(|slice| {
+                let name = slice.source.node_name.as_deref();
+                name.is_some() && name.and_then(|name| self.names.find(name)) == node
+            })
+        };
+        let alone = node.is_some() && self.slices_of_pool(pool.0, pool.1).iter().all(of_node);
+        self.learned.grounds.forget(node.filter(|_| alone));
+    }
+
+    /// Whether which slices a node sees depends on more than its name.
+    pub(crate) fn has_selecting_slices(&self) -> bool {
+        let index = self.learned.index.as_ref();
+        index.is_some_and(|index| index.selecting > 0)
     }
 
     /// Builds the index of slices if need be.
@@ -396,7 +428,8 @@ impl<E: Engine> Inventory<E> {
             let node = slice.source.node_name.as_ref();
             let node = node.filter(|name| !name.is_empty());
             let node = node.map(|name| self.names.intern(name));
-            index.add(at as SliceIndex, node, (slice.driver, slice.pool));
+            let selects = selects(&slice.source);
+            index.add(at as SliceIndex, node, (slice.driver, slice.pool), selects);
         }
         self.learned.index = Some(index);
     }
@@ -429,12 +462,17 @@ impl Use {
     /// Holders of the whole device, then of shares.
     pub(crate) fn holders(&self) -> Vec<Text> {
         let whole = self.exclusive.iter();
-        whole.chain(self.shares.values()).cloned().collect()
+        let shares = self
+            .shares
+            .iter()
+            .flat_map(|shares| shares.holders.values());
+        whole.chain(shares).cloned().collect()
     }
 }
 
 impl Index {
-    fn add(&mut self, slice: SliceIndex, node: Option<Name>, pool: (Name, Name)) {
+    fn add(&mut self, slice: SliceIndex, node: Option<Name>, pool: (Name, Name), selects: bool) {
+        self.selecting += usize::from(selects);
         match node {
             Some(node) => self.by_node.entry(node).or_default().push(slice),
             None => self.shared.push(slice),
@@ -442,7 +480,8 @@ impl Index {
         self.by_pool.entry(pool).or_default().push(slice);
     }
 
-    fn remove(&mut self, slice: SliceIndex, node: Option<Name>, pool: (Name, Name)) {
+    fn remove(&mut self, slice: SliceIndex, node: Option<Name>, pool: (Name, Name), selects: bool) {
+        self.selecting -= usize::from(selects);
         let drop = |list: &mut Vec<SliceIndex>| list.retain(|other| *other != slice);
         match node {
             Some(node) => {
@@ -456,6 +495,15 @@ impl Index {
             drop(list);
         }
     }
+}
+
+/// Whether a slice is for nodes of some kind, not for one by name or for all.
+fn selects(slice: &ResourceSlice) -> bool {
+    let named = slice
+        .node_name
+        .as_deref()
+        .is_some_and(|name| !name.is_empty());
+    !named && slice.all_nodes != Some(true)
 }
 
 /// The nil UUID stands for "not yet known", so it cannot tell shares apart.

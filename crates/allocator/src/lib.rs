@@ -22,6 +22,7 @@ mod classes;
 mod constraints;
 mod counters;
 mod explain;
+mod ground;
 mod inventory;
 mod matching;
 mod names;
@@ -31,6 +32,7 @@ mod pools;
 mod problem;
 mod prune;
 mod search;
+mod shapes;
 mod state;
 mod verdict;
 

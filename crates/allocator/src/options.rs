@@ -6,17 +6,18 @@
 use trainyard_model::Text;
 use trainyard_model::claim::{AllocationMode, DeviceQuery, DeviceRequest, ResourceClaim};
 use trainyard_model::device::Device;
-use trainyard_model::features::Feature;
+use trainyard_model::features::{Feature, Features};
 use trainyard_model::selector::Engine;
 use trainyard_model::slice::{DeviceId, ResourceSlice};
 use trainyard_model::taint::{Effect, Taint, Toleration};
 
+use crate::allocated::Use;
 use crate::bits::Bits;
 use crate::capacity;
-use crate::inventory::{Inventory, Outcome};
+use crate::inventory::Inventory;
 use crate::nodes;
 use crate::pools::Health;
-use crate::problem::{Choice, Problem, device_at, outcomes, wants_all};
+use crate::problem::{Choice, Problem, device_at, wants_all};
 use crate::verdict::{Fatal, claim_name, device_name};
 
 /// Checks one request or alternative as upstream does before its search, and finds its devices.
@@ -92,8 +93,8 @@ pub(crate) fn check<'a, E: Engine>(
         class: source,
         need: query.count,
         admin: query.admin_access == Some(true),
-        open: Bits::new(problem.places.len()),
-        broken: Bits::new(problem.places.len()),
+        open: Bits::new(problem.len()),
+        broken: Bits::new(problem.len()),
         all: None,
         constraints: Vec::new(),
         amounts: Vec::new(),
@@ -108,17 +109,18 @@ pub(crate) fn check<'a, E: Engine>(
             // Pools are looked at in their order, so the first that is not usable hides errors of
             // devices in pools after it.
             let unusable = problem
+                .site
                 .pools
                 .iter()
                 .position(|pool| pool.health != Health::Usable);
             find_devices(inventory, problem, &mut choice);
             let before = |place: &usize| {
-                unusable.is_none_or(|pool| (problem.places[*place].pool as usize) < pool)
+                unusable.is_none_or(|pool| (problem.place(*place).pool as usize) < pool)
             };
             if let Some(place) = choice.broken.next(0).filter(before) {
                 return Err(why_broken(inventory, problem, &choice, place));
             }
-            if let Some(pool) = unusable.map(|pool| &problem.pools[pool]) {
+            if let Some(pool) = unusable.map(|pool| &problem.site.pools[pool]) {
                 let slice = pool.slices.first().or(pool.counters.first());
                 let slice = &inventory
                     .slice(*slice.expect("a pool is made of slices"))
@@ -151,70 +153,45 @@ pub(crate) fn check<'a, E: Engine>(
     Ok(choice)
 }
 
-/// What becomes of a device when a request looks at it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Unsuited,
-    Suited,
-    Broken,
-}
-
 fn find_devices<E: Engine>(
     inventory: &mut Inventory<E>,
     problem: &Problem<'_>,
     choice: &mut Choice<'_>,
 ) {
-    let features = problem.features;
+    let candidates = inventory.candidates(problem.features, &problem.site, &choice.selectors);
     let all = wants_all(choice.query);
-    let mut wanted = Vec::new();
-    let mut at = 0;
-    while at < problem.places.len() {
-        let slice = problem.places[at].slice;
-        let length = inventory.slice(slice).devices.len();
-        let mut fates = vec![Fate::Suited; length];
-        if !features.has(Feature::DeviceBindingAndStatus) {
-            for (fate, device) in fates.iter_mut().zip(&inventory.slice(slice).source.devices) {
-                if device
-                    .binding_conditions
-                    .as_ref()
-                    .is_some_and(|list| !list.is_empty())
-                {
-                    *fate = Fate::Unsuited;
-                }
-            }
-        }
-        for program in &choice.selectors {
-            if fates.iter().all(|fate| *fate != Fate::Suited) {
-                break;
-            }
-            let outcomes = outcomes(inventory, *program, slice);
-            for (fate, outcome) in fates.iter_mut().zip(&*outcomes) {
-                if *fate == Fate::Suited {
-                    *fate = match outcome {
-                        Outcome::Yes => Fate::Suited,
-                        Outcome::No => Fate::Unsuited,
-                        Outcome::Error => Fate::Broken,
-                    };
-                }
-            }
-        }
-        for (offset, fate) in fates.into_iter().enumerate() {
-            let place = at + offset;
-            let held = !choice.admin && problem.held.has(place);
-            match fate {
-                Fate::Unsuited => {}
-                // A device in use is passed over before anything is evaluated, but not where all
-                // are collected.
-                Fate::Broken if held && !all => {}
-                Fate::Broken => choice.broken.insert(place),
-                Fate::Suited if held && !all => {}
-                Fate::Suited => look(inventory, problem, choice, place, all, &mut wanted),
-            }
-        }
-        at += length;
+    choice.broken.add(&candidates.broken);
+    let mut suited = candidates.suited.clone();
+    // A device in use is passed over before anything is evaluated, but not where all are collected.
+    if !choice.admin && !all {
+        choice.broken.drop(&problem.held);
+        suited.drop(&problem.held);
+    }
+    let mut plain = problem.site.ground.plain.clone();
+    plain.drop(&problem.shared);
+    if choice.query.capacity.is_some() {
+        plain.clear();
     }
     if all {
+        let mut wanted = Vec::new();
+        for place in suited.iter() {
+            if !plain.has(place) {
+                look(inventory, problem, choice, place, true, &mut wanted);
+                continue;
+            }
+            wanted.push(place);
+            if choice.admin || !problem.held.has(place) {
+                choice.open.insert(place);
+            }
+        }
         choice.all = Some(wanted);
+        return;
+    }
+    choice.open.add(&suited);
+    choice.open.keep(&plain);
+    suited.drop(&plain);
+    for place in suited.iter() {
+        look(inventory, problem, choice, place, false, &mut Vec::new());
     }
 }
 
@@ -227,7 +204,7 @@ fn look<E: Engine>(
     all: bool,
     wanted: &mut Vec<usize>,
 ) {
-    let (slice, device) = device_at(inventory, problem.places[place]);
+    let (slice, device) = device_at(inventory, problem, place);
     if slice.per_device_node_selection == Some(true) {
         match here(problem, device) {
             Ok(true) => {}
@@ -236,8 +213,9 @@ fn look<E: Engine>(
         }
     }
     let mut fits_now = true;
-    let nothing_to_take =
-        device.capacity.is_empty() && choice.query.capacity.is_none() && !problem.multi.has(place);
+    let nothing_to_take = device.capacity.is_empty()
+        && choice.query.capacity.is_none()
+        && !problem.multi().has(place);
     if problem.features.has(Feature::ConsumableCapacity) && !nothing_to_take {
         let fractional = problem.features.has(Feature::FractionalCapacityRange);
         let requests = choice.query.capacity.as_ref();
@@ -261,15 +239,15 @@ fn look<E: Engine>(
         {
             return;
         }
-        let used = inventory.allocated.get(problem.keys[place]);
-        if let Some(taken) = used.and_then(|used| used.capacity.as_ref()) {
+        let used = inventory.allocated.get(problem.key(place));
+        if let Some(taken) = used.and_then(Use::capacity) {
             let names = device.capacity.keys();
             fits_now = amounts.iter().zip(names).all(|(amount, name)| {
                 let taken = taken.get(name).copied();
                 within(&taken.map_or(*amount, |taken| taken.add(*amount)), name)
             });
         }
-        if problem.multi.has(place) {
+        if problem.multi().has(place) {
             let amounts = amounts.iter().map(|amount| amount.nanos()).collect();
             choice.amounts.push((place, amounts));
         }
@@ -322,7 +300,7 @@ fn may_be_taken(
     place: usize,
 ) -> bool {
     let features = problem.features;
-    if !slice.skip_node_operations.is_empty() && is_experimental(problem) {
+    if !slice.skip_node_operations.is_empty() && is_experimental(features) {
         let declared = &problem.node.declared_features;
         if !features.has(Feature::OptionalNodeOperations)
             || !declared
@@ -348,7 +326,7 @@ fn may_be_taken(
 }
 
 /// Whether upstream would ask its experimental allocator rather than the incubating one.
-pub(crate) fn is_experimental(problem: &Problem<'_>) -> bool {
+pub(crate) fn is_experimental(features: Features) -> bool {
     [
         Feature::ListTypeAttributes,
         Feature::OptionalNodeOperations,
@@ -356,7 +334,7 @@ pub(crate) fn is_experimental(problem: &Problem<'_>) -> bool {
         Feature::CompatibilityGroups,
     ]
     .into_iter()
-    .any(|feature| problem.features.has(feature))
+    .any(|feature| features.has(feature))
 }
 
 /// Source: `resourceclaim.ToleratesTaint`.
@@ -387,15 +365,15 @@ pub(crate) fn why_broken<E: Engine>(
     choice: &Choice<'_>,
     place: usize,
 ) -> Fatal {
-    let at = problem.places[place];
-    let (slice, device) = device_at(inventory, at);
+    let (slice, device) = device_at(inventory, problem, place);
     let id = DeviceId {
         driver: slice.driver.clone(),
         pool: slice.pool.name.clone(),
         device: device.name.clone(),
     };
     let claim = problem.claims[choice.claim];
-    let loaded = &inventory.slice(at.slice).devices[at.device as usize];
+    let at = problem.place(place).device as usize;
+    let loaded = &inventory.slice(problem.slice_at(place)).devices[at];
     for (index, program) in choice.selectors.iter().enumerate() {
         let (owner, index) = match index.checked_sub(choice.class_selectors) {
             None => (format!("class {}", choice.class.name), index),

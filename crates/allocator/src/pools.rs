@@ -105,7 +105,7 @@ fn is_relevant(slice: &ResourceSlice, question: &Question<'_>) -> Result<bool, F
         return nodes::matches(node, name, slice.all_nodes, selector).map_err(failed);
     }
     if slice.per_device_node_selection == Some(true) {
-        for device in &slice.devices {
+        for device in slice.devices.iter() {
             let (name, selector) = (device.node_name.as_deref(), device.node_selector.as_ref());
             if nodes::matches(node, name, device.all_nodes, selector).map_err(failed)? {
                 return Ok(true);
@@ -188,7 +188,7 @@ fn fault<E: Engine>(
     // Validation keeps names apart inside a slice, but it need not have run.
     let devices = || {
         let slices = pool.slices.iter().map(|index| inventory.slice(*index));
-        slices.flat_map(|slice| slice.devices.iter().zip(&slice.source.devices))
+        slices.flat_map(|slice| slice.devices.iter().zip(slice.source.devices.iter()))
     };
     let mut names: Vec<Name> = devices().map(|(device, _)| device.name).collect();
     names.sort_unstable();

@@ -19,20 +19,13 @@ use crate::allocated::DeviceKey;
 use crate::bits::Bits;
 use crate::constraints::Constraint;
 use crate::counters::Counters;
+use crate::ground::{Place, Site};
 use crate::inventory::{Inventory, Outcome, ProgramId, SliceIndex};
-use crate::pools::{self, Health, Pool};
+use crate::pools::{Health, Pool};
 use crate::verdict::{Fatal, Question, claim_name};
 
 /// The largest number of devices in one claim's allocation.
 pub(crate) const RESULTS: i64 = 32;
-
-/// Where a device is published.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub slice: SliceIndex,
-    pub device: u32,
-    pub pool: u32,
-}
 
 /// A request.
 #[derive(Debug)]
@@ -99,9 +92,7 @@ pub(crate) struct Problem<'a> {
     pub node: &'a Node,
     pub claims: &'a [&'a ResourceClaim],
     pub features: Features,
-    pub pools: Vec<Pool>,
-    pub places: Vec<Place>,
-    pub keys: Vec<DeviceKey>,
+    pub site: Site,
     pub slots: Vec<Slot>,
     /// The slots of each claim.
     pub claim_slots: Vec<Range<usize>>,
@@ -109,11 +100,9 @@ pub(crate) struct Problem<'a> {
     pub constraints: Vec<Constraint>,
     /// Devices held as a whole.
     pub held: Bits,
-    /// Devices that several may share.
-    pub multi: Bits,
     /// Devices of which shares were in use before the call.
     pub shared: Bits,
-    /// What is left of the capacities of devices in `multi`, by place.
+    /// What is left of the capacities of devices that several may share, by place.
     pub room: Vec<(usize, Vec<i128>)>,
     pub counters: Counters,
 }
@@ -127,7 +116,41 @@ impl Problem<'_> {
     /// The first pool that is invalid.
     pub fn invalid_pool(&self) -> Option<&Pool> {
         let invalid = |pool: &&Pool| matches!(pool.health, Health::Invalid(_));
-        self.pools.iter().find(invalid)
+        self.site.pools.iter().find(invalid)
+    }
+
+    /// How many devices there are.
+    pub fn len(&self) -> usize {
+        self.site.ground.places.len()
+    }
+
+    /// About how many devices will be taken.
+    pub fn depth(&self) -> usize {
+        let first = |slot: &Slot| self.options[slot.options.start].need.clamp(0, RESULTS);
+        let needs: i64 = self.slots.iter().map(first).sum();
+        usize::try_from(needs).unwrap_or(0) + self.claims.len()
+    }
+
+    pub fn place(&self, place: usize) -> Place {
+        self.site.ground.places[place]
+    }
+
+    pub fn slice_at(&self, place: usize) -> SliceIndex {
+        self.site.slices[self.place(place).slice as usize]
+    }
+
+    pub fn pool_at(&self, place: usize) -> &Pool {
+        &self.site.pools[self.place(place).pool as usize]
+    }
+
+    pub fn key(&self, place: usize) -> DeviceKey {
+        let pool = self.pool_at(place);
+        (pool.driver, pool.name, self.site.ground.names[place])
+    }
+
+    /// Devices that several may share.
+    pub fn multi(&self) -> &Bits {
+        &self.site.ground.multi
     }
 }
 
@@ -147,7 +170,7 @@ pub(crate) fn outcomes<E: Engine>(
     let loaded = slices[slice as usize]
         .as_ref()
         .expect("the index names slices that are there");
-    let known = learned.outcomes.entry(loaded.serial).or_default();
+    let known = learned.outcomes.entry(loaded.shape).or_default();
     if let Some((_, outcomes)) = known.iter().find(|(id, _)| *id == program) {
         return outcomes.clone();
     }
@@ -197,12 +220,13 @@ pub(crate) fn outcomes<E: Engine>(
 }
 
 /// The device at a place, and its slice.
-pub(crate) fn device_at<E: Engine>(
-    inventory: &Inventory<E>,
-    place: Place,
-) -> (&ResourceSlice, &Device) {
-    let slice = &inventory.slice(place.slice).source;
-    (slice, &slice.devices[place.device as usize])
+pub(crate) fn device_at<'i, E: Engine>(
+    inventory: &'i Inventory<E>,
+    problem: &Problem<'_>,
+    place: usize,
+) -> (&'i ResourceSlice, &'i Device) {
+    let slice = &inventory.slice(problem.slice_at(place)).source;
+    (slice, &slice.devices[problem.place(place).device as usize])
 }
 
 /// Prepares a question.
@@ -210,40 +234,19 @@ pub(crate) fn prepare<'a, E: Engine>(
     inventory: &mut Inventory<E>,
     question: &Question<'a>,
 ) -> Result<Problem<'a>, Fatal> {
-    inventory.index();
-    let pools = pools::gather(inventory, question)?;
-    let mut places = Vec::new();
-    let mut keys = Vec::new();
-    for (at, pool) in pools.iter().enumerate() {
-        if pool.health != Health::Usable {
-            continue;
-        }
-        for slice in &pool.slices {
-            let loaded = inventory.slice(*slice);
-            for (index, device) in loaded.devices.iter().enumerate() {
-                places.push(Place {
-                    slice: *slice,
-                    device: index as u32,
-                    pool: at as u32,
-                });
-                keys.push((loaded.driver, loaded.pool, device.name));
-            }
-        }
-    }
+    let site = inventory.site(question)?;
+    let places = site.ground.places.len();
     let mut problem = Problem {
         node: question.node,
         claims: question.claims,
         features: question.features,
-        held: Bits::new(places.len()),
-        multi: Bits::new(places.len()),
-        shared: Bits::new(places.len()),
+        held: Bits::new(places),
+        shared: Bits::new(places),
         room: Vec::new(),
         counters: Counters::default(),
-        pools,
-        places,
-        keys,
+        site,
         slots: Vec::new(),
-        claim_slots: Vec::new(),
+        claim_slots: Vec::with_capacity(question.claims.len()),
         options: Vec::new(),
         constraints: Vec::new(),
     };
@@ -257,34 +260,40 @@ pub(crate) fn prepare<'a, E: Engine>(
     Ok(problem)
 }
 
-/// Who is in use, who may be shared.
+/// Who is in use, and what is left of those that may be shared.
 fn describe_places<E: Engine>(inventory: &Inventory<E>, problem: &mut Problem<'_>) {
-    let sharing = problem.features.has(Feature::ConsumableCapacity);
-    if !sharing && inventory.allocated.is_empty() {
-        return;
+    let site = problem.site.clone();
+    let multi = &site.ground.multi;
+    for place in multi.iter() {
+        let (_, device) = device_at(inventory, problem, place);
+        let capacities = device.capacity.values();
+        let room = capacities.map(|capacity| capacity.value.nanos());
+        problem.room.push((place, room.collect()));
     }
-    for (at, place) in problem.places.iter().enumerate() {
-        let used = inventory.allocated.get(problem.keys[at]);
-        if let Some(used) = used {
+    for (index, pool) in site.pools.iter().enumerate() {
+        for (device, used) in inventory.allocated.of_pool(pool.driver, pool.name) {
+            let Some(place) = site.ground.find(index, *device) else {
+                continue;
+            };
             if !used.exclusive.is_empty() {
-                problem.held.insert(at);
+                problem.held.insert(place);
             }
             if used.shared() {
-                problem.shared.insert(at);
+                problem.shared.insert(place);
             }
+            let Some(taken) = used.capacity().filter(|_| multi.has(place)) else {
+                continue;
+            };
+            let (_, device) = device_at(inventory, problem, place);
+            let room = device.capacity.iter().map(|(name, capacity)| {
+                let taken = taken.get(name);
+                let left = taken.map_or(capacity.value, |taken| capacity.value.sub(*taken));
+                left.nanos()
+            });
+            let room = room.collect();
+            let found = problem.room.binary_search_by_key(&place, |(at, _)| *at);
+            problem.room[found.expect("every shared device has room")].1 = room;
         }
-        let (_, device) = device_at(inventory, *place);
-        if !sharing || device.allow_multiple_allocations != Some(true) {
-            continue;
-        }
-        problem.multi.insert(at);
-        let taken = used.and_then(|used| used.capacity.as_ref());
-        let room = device.capacity.iter().map(|(name, capacity)| {
-            let taken = taken.and_then(|taken| taken.get(name));
-            let left = taken.map_or(capacity.value, |taken| capacity.value.sub(*taken));
-            left.nanos()
-        });
-        problem.room.push((at, room.collect()));
     }
 }
 

@@ -55,7 +55,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
         let columns = problem
             .constraints
             .iter()
-            .flat_map(|constraint| &constraint.columns);
+            .flat_map(|constraint| &constraint.values.columns);
         if columns.flatten().any(|set| *set == FAILS) {
             return None;
         }
@@ -100,13 +100,13 @@ impl<'p, 'a> Pruner<'p, 'a> {
     }
 
     fn find_masks(&mut self) {
-        let places = self.problem.places.len();
+        let places = self.problem.len();
         for constraint in &self.problem.constraints {
-            let used = constraint.elements.len();
-            let masks = constraint.columns.iter().map(|column| {
+            let used = constraint.values.elements.len();
+            let masks = constraint.values.columns.iter().map(|column| {
                 let mut masks = vec![Bits::new(places); used];
                 for (place, set) in column.iter().enumerate() {
-                    let set = constraint.sets.get(*set as usize);
+                    let set = constraint.values.sets.get(*set as usize);
                     for element in set.into_iter().flatten() {
                         masks[*element as usize].insert(place);
                     }
@@ -148,7 +148,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 let Some(column) = column(problem, option, index) else {
                     continue;
                 };
-                let mut allowed = Bits::new(problem.places.len());
+                let mut allowed = Bits::new(problem.len());
                 for element in &viable {
                     allowed.add(&self.masks[index][column][*element]);
                 }
@@ -198,18 +198,18 @@ impl<'p, 'a> Pruner<'p, 'a> {
             {
                 match masks.get(element) {
                     Some(mask) => suits.keep(mask),
-                    None => return Bits::new(problem.places.len()),
+                    None => return Bits::new(problem.len()),
                 }
             }
             if choice.claim != claim {
                 continue;
             }
             let values = &state.values[*constraint];
-            let words = problem.constraints[*constraint].words;
+            let words = problem.constraints[*constraint].values.words;
             let Some(top) = values.len().checked_sub(words) else {
                 continue;
             };
-            let mut with = Bits::new(problem.places.len());
+            let mut with = Bits::new(problem.len());
             for (element, mask) in masks.iter().enumerate() {
                 if values[top + element / 64] & (1 << (element % 64)) != 0 {
                     with.add(mask);
@@ -273,7 +273,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 Some(_) => {}
             }
         }
-        all_served(&demands, problem.places.len())
+        all_served(&demands, problem.len())
     }
 
     /// Whether every constraint that wants a match has an element left with which the requests
@@ -304,7 +304,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
                     return true;
                 }
                 let values = &state.values[index];
-                let top = values.len().checked_sub(constraint.words);
+                let top = values.len().checked_sub(constraint.values.words);
                 let top = top.filter(|_| constraint.claim == claim);
                 let fixed = top.map(|top| &values[top..]);
                 let mut open = self.viable[index].iter().filter(|element| {
@@ -397,7 +397,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 amounts.clear();
                 amounts.extend(suits.iter().map(|place| {
                     let taken = problem.counters.consumption(place);
-                    let taken = taken.filter(|_| !problem.multi.has(place));
+                    let taken = taken.filter(|_| !problem.multi().has(place));
                     let taken = taken.into_iter().flat_map(|taken| &taken.amounts);
                     let own = taken.filter(|(other, _)| *other == counter);
                     own.map(|(_, amount)| *amount).sum::<i128>()
@@ -435,7 +435,10 @@ impl<'p, 'a> Pruner<'p, 'a> {
         relevant.dedup();
         for index in relevant {
             let values = &state.values[index];
-            match values.len().checked_sub(problem.constraints[index].words) {
+            match values
+                .len()
+                .checked_sub(problem.constraints[index].values.words)
+            {
                 None => key.push(0),
                 Some(top) => {
                     key.push(1);
@@ -551,7 +554,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
         // With admin access a device that others have costs them nothing.
         classes[one] == classes[other]
             && (state.marks[one] == 0) == (state.marks[other] == 0)
-            && (!self.problem.multi.has(one) || {
+            && (!self.problem.multi().has(one) || {
                 let taken = |place: usize| (state.shares[place], &state.taken[place]);
                 state.shares[one] == 0 && state.shares[other] == 0 || taken(one) == taken(other)
             })
@@ -560,8 +563,8 @@ impl<'p, 'a> Pruner<'p, 'a> {
 
 /// Devices of which the two smallest shares that are asked for fit into what is left.
 fn sharable(problem: &Problem<'_>) -> Bits {
-    let mut sharable = problem.multi.clone();
-    for place in problem.multi.iter() {
+    let mut sharable = problem.multi().clone();
+    for place in problem.multi().iter() {
         let options = problem
             .options
             .iter()

@@ -136,7 +136,7 @@ pub(crate) fn run(
     budget: u64,
 ) -> (End, u64) {
     let mut state = State::new(problem);
-    let mut frames: Vec<Frame> = Vec::with_capacity(64);
+    let mut frames: Vec<Frame> = Vec::with_capacity(problem.depth());
     let mut selected: Vec<usize> = problem
         .slots
         .iter()

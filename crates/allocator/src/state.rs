@@ -54,11 +54,15 @@ pub(crate) struct State<'p, 'a> {
 
 impl<'p, 'a> State<'p, 'a> {
     pub fn new(problem: &'p Problem<'a>) -> Self {
-        let places = problem.places.len();
-        let shared = if problem.multi.is_empty() { 0 } else { places };
+        let places = problem.len();
+        let shared = if problem.multi().is_empty() {
+            0
+        } else {
+            places
+        };
         State {
             problem,
-            picks: Vec::with_capacity(32),
+            picks: Vec::with_capacity(problem.depth()),
             claim_start: 0,
             marks: vec![0; places],
             marked: Bits::new(places),
@@ -92,14 +96,14 @@ impl<'p, 'a> State<'p, 'a> {
     /// Whether a device shares its counters with earlier shares of itself.
     fn rides_along(&self, place: usize) -> bool {
         let problem = self.problem;
-        problem.multi.has(place) && (problem.shared.has(place) || self.shares[place] > 0)
+        problem.multi().has(place) && (problem.shared.has(place) || self.shares[place] > 0)
     }
 
     /// Takes a device of `open` (or of `all`) if nothing that was taken stands against it.
     pub fn take(&mut self, option: usize, place: usize) -> Take {
         let problem = self.problem;
         let choice = &problem.options[option];
-        let is_multi = problem.multi.has(place);
+        let is_multi = problem.multi().has(place);
         let all = choice.all.is_some();
         if !choice.open.has(place) || self.is_taken(option, place) {
             return Take::Refused;
@@ -167,7 +171,7 @@ impl<'p, 'a> State<'p, 'a> {
         let pick = self.picks.pop().expect("what is undone was taken");
         let problem = self.problem;
         let choice = &problem.options[pick.option];
-        if problem.multi.has(pick.place) {
+        if problem.multi().has(pick.place) {
             let amounts = choice.amounts_at(pick.place);
             let taken = self.taken[pick.place].iter_mut();
             taken.zip(amounts).for_each(|(sum, amount)| *sum -= amount);
@@ -180,7 +184,7 @@ impl<'p, 'a> State<'p, 'a> {
         }
         for (constraint, _) in &choice.constraints {
             let values = &mut self.values[*constraint];
-            let kept = values.len() - problem.constraints[*constraint].words;
+            let kept = values.len() - problem.constraints[*constraint].values.words;
             values.truncate(kept);
         }
         if !self.rides_along(pick.place)
@@ -227,16 +231,16 @@ impl<'p, 'a> State<'p, 'a> {
             FAILS => return Take::Fails(constraint),
             _ => {}
         }
-        let words = constraint_of.words;
+        let words = constraint_of.values.words;
         let values = &self.values[constraint];
         let Some(top) = values.len().checked_sub(words) else {
             return Take::Taken;
         };
-        let elements = constraint_of.elements_of(set);
+        let elements = constraint_of.values.elements_of(set);
         let meets = values[top..].iter().zip(elements).any(|(a, b)| a & b != 0);
         // A value of no known type may only come first: a device that several share would otherwise
         // meet itself.
-        let known = !constraint_of.unknown.has(set as usize);
+        let known = !constraint_of.values.unknown.has(set as usize);
         if known && meets == (constraint_of.kind == Kind::Match) {
             Take::Taken
         } else {
@@ -247,7 +251,7 @@ impl<'p, 'a> State<'p, 'a> {
     fn try_constraints(&self, option: usize, place: usize) -> Take {
         let problem = self.problem;
         for (constraint, column) in &problem.options[option].constraints {
-            let set = problem.constraints[*constraint].columns[*column][place];
+            let set = problem.constraints[*constraint].values.columns[*column][place];
             let said = self.constraint_allows(*constraint, set);
             if said != Take::Taken {
                 return said;
@@ -258,10 +262,10 @@ impl<'p, 'a> State<'p, 'a> {
 
     fn add_value(&mut self, constraint: usize, column: usize, place: usize) {
         let constraint_of = &self.problem.constraints[constraint];
-        let set = constraint_of.columns[column][place];
-        let elements = constraint_of.elements_of(set);
+        let set = constraint_of.values.columns[column][place];
+        let elements = constraint_of.values.elements_of(set);
         let values = &mut self.values[constraint];
-        match values.len().checked_sub(constraint_of.words) {
+        match values.len().checked_sub(constraint_of.values.words) {
             None => values.extend_from_slice(elements),
             Some(top) => {
                 for (offset, element) in elements.iter().enumerate() {

@@ -229,7 +229,7 @@ fn describe(node: &Node) -> String {
                 .map(str::to_owned)
                 .collect::<Vec<_>>(),
         ];
-        for device in &slice.devices {
+        for device in slice.devices.iter() {
             let values = names
                 .iter()
                 .map(|name| device.attributes.get(*name).map(show));

@@ -11,6 +11,10 @@ mod render;
 
 use clap::Parser;
 
+/// Answers are made of many small texts.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     exit::catching_bugs(|| match args::Cli::parse().command {
         args::Command::Plan(arguments) => plan::run(&arguments),

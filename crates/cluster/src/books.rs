@@ -353,12 +353,13 @@ fn look_alike(a: &[Arc<ResourceSlice>], b: &[Arc<ResourceSlice>], reads: &Reads)
                 && a.per_device_node_selection.is_none()
                 && b.per_device_node_selection.is_none()
                 && a.skip_node_operations == b.skip_node_operations
-                && format!("{:?}", a.shared_counters) == format!("{:?}", b.shared_counters)
-                && a.devices.len() == b.devices.len()
-                && a.devices
-                    .iter()
-                    .zip(&b.devices)
-                    .all(|(a, b)| same(a, b, reads))
+                && a.shared_counters == b.shared_counters
+                && (Arc::ptr_eq(&a.devices, &b.devices)
+                    || a.devices.len() == b.devices.len()
+                        && a.devices
+                            .iter()
+                            .zip(b.devices.iter())
+                            .all(|(a, b)| same(a, b, reads)))
         })
 }
 

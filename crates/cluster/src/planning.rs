@@ -252,7 +252,7 @@ fn node_plan(
     let mut devices: BTreeMap<Text, Usage> = BTreeMap::new();
     for slice in current.clone() {
         let usage = devices.entry(slice.driver.clone()).or_default();
-        for device in &slice.devices {
+        for device in slice.devices.iter() {
             let id = DeviceId {
                 driver: slice.driver.clone(),
                 pool: slice.pool.name.clone(),

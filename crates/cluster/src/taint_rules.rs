@@ -3,6 +3,7 @@
 //! Source: `resourceslice/tracker` of k8s.io/dynamic-resource-allocation v0.37.2.
 
 use trainyard_model::Text;
+use trainyard_model::device::Device;
 use trainyard_model::slice::ResourceSlice;
 use trainyard_model::taint::Taint;
 
@@ -42,12 +43,18 @@ pub fn apply(rules: &[Rule], slices: &mut [ResourceSlice]) -> Vec<bool> {
             if !meant(&selector.driver, &slice.driver) || !meant(&selector.pool, &slice.pool.name) {
                 continue;
             }
-            for device in &mut slice.devices {
-                if meant(&selector.device, &device.name) {
-                    device.taints.push(rule.taint.clone());
-                    *applied = true;
-                }
+            let is_meant = |device: &Device| meant(&selector.device, &device.name);
+            if !slice.devices.iter().any(is_meant) {
+                continue;
             }
+            *applied = true;
+            let tainted = slice.devices.iter().cloned().map(|mut device| {
+                if is_meant(&device) {
+                    device.taints.push(rule.taint.clone());
+                }
+                device
+            });
+            slice.devices = tainted.collect();
         }
     }
     applied

@@ -85,7 +85,7 @@ fn slice(node: &Text, driver: &str, devices: Vec<Device>) -> ResourceSlice {
             resource_slice_count: 1,
         },
         node_name: Some(node.clone()),
-        devices,
+        devices: devices.into(),
         ..ResourceSlice::default()
     }
 }

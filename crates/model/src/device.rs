@@ -8,7 +8,7 @@ use crate::quantity::Quantity;
 use crate::taint::Taint;
 
 /// `ResourceSlice.spec.devices[]`
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Device {
     /// Unique in the pool, such as `neuron-device-0`.
     pub name: Text,
@@ -63,7 +63,7 @@ pub enum Attribute {
 }
 
 /// `ResourceSlice.spec.devices[].capacity[]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capacity {
     /// All of it.
     pub value: Quantity,
@@ -72,7 +72,7 @@ pub struct Capacity {
 }
 
 /// `ResourceSlice.spec.devices[].capacity[].requestPolicy`
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RequestPolicy {
     /// Taken by a request that names no amount.
     pub default: Option<Quantity>,
@@ -83,7 +83,7 @@ pub struct RequestPolicy {
 }
 
 /// `ResourceSlice.spec.devices[].capacity[].requestPolicy.validRange`
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ValidRange {
     /// Smallest amount; a smaller request is rounded up to it.
     pub min: Option<Quantity>,
@@ -94,7 +94,7 @@ pub struct ValidRange {
 }
 
 /// `ResourceSlice.spec.devices[].consumesCounters[]`
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CounterConsumption {
     /// Name of the pool's counter set.
     pub counter_set: Text,

@@ -226,6 +226,9 @@ impl PartialOrd for Quantity {
 
 impl Ord for Quantity {
     fn cmp(&self, other: &Self) -> Ordering {
+        if self.exponent == other.exponent {
+            return self.digits.cmp(&other.digits);
+        }
         let by_sign = self.digits.signum().cmp(&other.digits.signum());
         if by_sign.is_ne() || self.is_zero() {
             return by_sign;

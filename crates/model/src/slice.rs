@@ -1,6 +1,7 @@
 //! The slice of a pool that a driver publishes in one object.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::Text;
 use crate::device::Device;
@@ -24,8 +25,9 @@ pub struct ResourceSlice {
     pub all_nodes: Option<bool>,
     /// `spec.perDeviceNodeSelection`
     pub per_device_node_selection: Option<bool>,
-    /// `spec.devices`, in the order in which they are tried.
-    pub devices: Vec<Device>,
+    /// `spec.devices`, in the order in which they are tried. Shared by the slices of nodes that have
+    /// the same devices.
+    pub devices: Arc<[Device]>,
     /// `spec.sharedCounters`
     pub shared_counters: Vec<CounterSet>,
     /// `spec.skipNodeOperations` (KEP-5945), as written.
@@ -44,7 +46,7 @@ pub struct Pool {
 }
 
 /// `ResourceSlice.spec.sharedCounters[]`
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CounterSet {
     /// Unique in the pool.
     pub name: Text,

@@ -232,7 +232,7 @@ pub fn scenario(seed: u64, devices: u64) -> Scenario {
                     resource_slice_count: parts,
                 },
                 node_name: Some("node".into()),
-                devices: list,
+                devices: list.into(),
                 ..ResourceSlice::default()
             });
         }

@@ -17,6 +17,8 @@ use trainyard_wire::k8s::api::core::v1 as core;
 use trainyard_wire::k8s::api::resource::v1 as api;
 use trainyard_wire::k8s::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 
+use crate::render::proof::Proof;
+
 /// A list that may be absent or null.
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
@@ -97,6 +99,8 @@ pub struct Reply {
     results: Option<Vec<api::AllocationResult>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<Proof>,
     steps: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream_steps: Option<u64>,
@@ -106,6 +110,7 @@ pub struct Reply {
 pub struct Loaded {
     pub inventory: Inventory<Engine>,
     pub node: Node,
+    features: Features,
 }
 
 impl Scenario {
@@ -159,6 +164,7 @@ impl Scenario {
         Loaded {
             inventory,
             node: convert::node(&self.node),
+            features: self.features().unwrap_or_default(),
         }
     }
 
@@ -199,7 +205,7 @@ impl Scenario {
         let question = Question {
             node: &loaded.node,
             claims: &claims,
-            features: self.features().unwrap_or_default(),
+            features: loaded.features,
             budget,
         };
         ask(&mut loaded.inventory, &question)
@@ -212,6 +218,10 @@ impl Scenario {
         self.ask(&mut loaded, budget, |inventory, question| {
             let answer = inventory.allocate(question);
             let mut reply = Reply::new(&self.name, &answer);
+            if let Verdict::Refused = answer.verdict {
+                let reason = inventory.explain(question);
+                reply.reasons = reason.iter().map(Proof::from).collect();
+            }
             reply.upstream_steps = upstream_cap
                 .map(|cap| inventory.upstream_steps(question, Order::Combinations, cap));
             reply
@@ -227,6 +237,7 @@ impl Reply {
             outcome: outcome(&answer.verdict),
             results: None,
             error: None,
+            reasons: Vec::new(),
             steps: answer.steps,
             upstream_steps: None,
         };

@@ -7,6 +7,8 @@ use trainyard_model::plan::{Plan, Warning};
 use trainyard_wire::convert::to_api;
 use trainyard_wire::k8s::api::resource::v1::AllocationResult;
 
+use super::proof::Proof;
+
 #[derive(Serialize)]
 struct Document<'a> {
     kind: &'static str,
@@ -63,9 +65,9 @@ struct NodeRefusal<'a> {
     names: Vec<&'a str>,
     code: &'a str,
     message: &'a str,
-    /// The rest of the proof, a line each.
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    details: &'a [String],
+    /// Where devices are the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<Proof>,
 }
 
 #[derive(Serialize)]
@@ -129,7 +131,7 @@ fn document<'a>(plan: &'a Plan, warnings: &'a [Warning]) -> Document<'a> {
                             names: node.names.iter().map(|name| &**name).collect(),
                             code: node.code,
                             message: &node.message,
-                            details: &node.details,
+                            reasons: node.proof.iter().map(|proof| (&**proof).into()).collect(),
                         })
                         .collect(),
                 }),

@@ -4,6 +4,7 @@ pub mod claims;
 pub mod document;
 pub mod picture;
 pub mod problems;
+pub mod proof;
 pub mod text;
 
 /// `1 pod`, `2 pods`.

@@ -175,7 +175,7 @@ fn cells<'a>(
 ) -> Vec<Cell<'a>> {
     let mut cells = Vec::new();
     for slice in node.slices.iter().filter(|slice| &*slice.driver == driver) {
-        for device in &slice.devices {
+        for device in slice.devices.iter() {
             let key = (&*slice.driver, &*slice.pool.name, &*device.name);
             let users = owners.devices.get(&key).map_or(&[][..], Vec::as_slice);
             let indices: Vec<usize> = users

@@ -13,6 +13,10 @@ use trainyard_model::node::Node;
 use trainyard_selector::Engine;
 use trainyard_wire::convert;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let count: usize = std::env::args().nth(1).unwrap_or_default().parse()?;
     let scenario: Value = serde_json::from_reader(io::stdin())?;
