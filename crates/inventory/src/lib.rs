@@ -11,14 +11,16 @@
 //! - [`publish`]: devices and attributes as the Neuron and EFA drivers publish them;
 //! - [`node`]: a whole node of a type, with labels and allocatable resources;
 //! - [`spec`]: the text after `--nodes`;
-//! - [`runtime`]: which sets of chips the Neuron runtime accepts.
+//! - [`runtime`]: which sets of chips the Neuron runtime accepts;
+//! - [`rules`]: what containers get with a claim's devices, or why preparing it is refused.
 //!
-//! Refuses to know: Kubernetes' object types (it speaks `model`), claims, and any file or network.
+//! Refuses to know: Kubernetes' object types (it speaks `model`), and any network.
 //! Where public sources are silent, a value is our choice and its comment says "chosen".
 
 pub mod catalogue;
 pub mod group;
 pub mod node;
 pub mod publish;
+pub mod rules;
 pub mod runtime;
 pub mod spec;
