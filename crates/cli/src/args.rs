@@ -57,7 +57,7 @@ Examples:
       --nodes trn2.48xlarge=2,topology.kubernetes.io/zone=us-east-1a \\
       --nodes trn2.48xlarge=2,topology.kubernetes.io/zone=us-east-1b
 
-Exit code: 0 all pods are placed, 1 a pod is refused, 2 the input is at fault.";
+Exit code: 0 all pods are placed, 1 a pod is refused or its devices would not be prepared, 2 the input is at fault.";
 
 const INVENTORY_EXAMPLES: &str = "\
 Examples:

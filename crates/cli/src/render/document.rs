@@ -39,6 +39,14 @@ struct Pod<'a> {
     node: Option<&'a str>,
     claims: Vec<Claim<'a>>,
     refusal: Option<Refusal<'a>>,
+    prepare: Option<Prepare<'a>>,
+}
+
+/// Why a driver would refuse to prepare the devices.
+#[derive(Serialize)]
+struct Prepare<'a> {
+    code: &'a str,
+    message: &'a str,
 }
 
 #[derive(Serialize)]
@@ -132,6 +140,10 @@ fn document<'a>(plan: &'a Plan, warnings: &'a [Warning]) -> Document<'a> {
                             details: &node.details,
                         })
                         .collect(),
+                }),
+                prepare: pod.prepare.as_ref().map(|prepare| Prepare {
+                    code: prepare.code,
+                    message: &prepare.message,
                 }),
             })
             .collect(),

@@ -191,7 +191,11 @@ pub(super) fn paths(claim: &ResourceClaim, allocation: &AllocationResult) -> Vec
     let mut spec = claim.config.iter().enumerate();
     let mut place = |entry: &AllocationConfig| {
         let mut rest = spec.clone();
-        let found = rest.find(|(_, c)| c.requests == entry.requests && c.opaque == entry.opaque)?;
+        // The allocator clears a list of requests that names all of them.
+        let found = rest.find(|(_, written)| {
+            written.opaque == entry.opaque
+                && (entry.requests.is_empty() || written.requests == entry.requests)
+        })?;
         spec = rest;
         Some(found.0)
     };

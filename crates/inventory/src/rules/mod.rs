@@ -16,6 +16,7 @@
 mod config;
 mod efa;
 mod neuron;
+mod published;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -97,6 +98,8 @@ pub enum What {
     Node(Vec<u32>),
     /// An EFA, with the number of its uverbs device; `None`: unknown.
     Efa(Option<u32>),
+    /// Something that only its driver knows.
+    Unknown,
 }
 
 /// Whether a device can be used now.

@@ -36,7 +36,7 @@ fn nodes(part: &Part) -> Vec<DeviceNode> {
     match &part.what {
         What::Chip(id) => vec![DeviceNode::neuron(*id)],
         What::Node(ids) => ids.iter().copied().map(DeviceNode::neuron).collect(),
-        What::Efa(_) => Vec::new(),
+        What::Efa(_) | What::Unknown => Vec::new(),
     }
 }
 

@@ -269,6 +269,17 @@ fn paths_skip_what_the_allocator_left_out() {
 }
 
 #[test]
+fn paths_survive_a_cleared_list_of_requests() {
+    let mut claim = Claim::default().chips("r", [0]).lnc(&["r"], 1);
+    claim.allocation.config[0].requests.clear();
+    assert!(
+        claim
+            .refused(&chips("trn1.32xlarge"))
+            .contains("] spec.devices.config[0].opaque")
+    );
+}
+
+#[test]
 fn a_config_of_the_class_says_so() {
     let claim = Claim::default()
         .chips("r", [0])
