@@ -8,6 +8,8 @@
 //!
 //! - [`catalogue`]: the types, and what each has;
 //! - [`group`]: which chip sits beside which EFA, and the device groups;
+//! - [`machine`]: what one machine has, by the catalogue or as found;
+//! - [`pci`]: addresses and ids;
 //! - [`publish`]: devices and attributes as the Neuron and EFA drivers publish them;
 //! - [`node`]: a whole node of a type, with labels and allocatable resources;
 //! - [`spec`]: the text after `--nodes`;
@@ -19,7 +21,9 @@
 
 pub mod catalogue;
 pub mod group;
+pub mod machine;
 pub mod node;
+pub mod pci;
 pub mod publish;
 pub mod rules;
 pub mod runtime;
