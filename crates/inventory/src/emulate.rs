@@ -10,6 +10,6 @@ mod faults;
 mod tree;
 mod write;
 
-pub use faults::{Fault, FaultError, Kind};
+pub use faults::{Fault, FaultError};
 pub use tree::{Entry, Options, Tree, tree};
 pub use write::{Error, Nodes, write};

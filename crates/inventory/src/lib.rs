@@ -9,6 +9,7 @@
 //! - [`catalogue`]: the types, and what each has;
 //! - [`emulate`]: a machine of the catalogue as files;
 //! - [`group`]: which chip sits beside which EFA, and the device groups;
+//! - [`health`]: which devices are sound, from readings to taints;
 //! - [`machine`]: what one machine has, by the catalogue or as found;
 //! - [`pci`]: addresses and ids;
 //! - [`publish`]: devices and attributes as the Neuron and EFA drivers publish them;
@@ -25,6 +26,7 @@
 pub mod catalogue;
 pub mod emulate;
 pub mod group;
+pub mod health;
 pub mod machine;
 pub mod node;
 pub mod pci;

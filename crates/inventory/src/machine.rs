@@ -71,6 +71,8 @@ pub enum State {
     Ready,
     /// Unusable until it is reset.
     Invalid,
+    /// No longer in sysfs: only [`Machine::remember`] says so.
+    Gone,
     /// The file is root's alone, or of a driver that has none.
     #[default]
     Unknown,
@@ -93,6 +95,8 @@ pub struct Efa {
     pub uverbs: Option<u32>,
     /// Whether `/dev/infiniband/uverbsN` is there.
     pub node: bool,
+    /// No longer in sysfs: only [`Machine::remember`] says so.
+    pub gone: bool,
 }
 
 impl Machine {
@@ -110,6 +114,31 @@ impl Machine {
             rdma_cm: !addresses.is_empty(),
             ultraserver: (kind.ultraserver == UltraServer::Links).then(|| ultraserver(kind, 0)),
         }
+    }
+
+    /// Adds, as gone, what an earlier look at the same machine found and this one did not: a device
+    /// that vanishes from the slices could not tell why.
+    pub fn remember(&mut self, before: &Machine) {
+        for chip in &before.chips {
+            if self.chips.iter().all(|known| known.id != chip.id) {
+                self.chips.push(Chip {
+                    state: State::Gone,
+                    node: false,
+                    ..chip.clone()
+                });
+            }
+        }
+        self.chips.sort_by_key(|chip| chip.id);
+        for efa in &before.efas {
+            if self.efas.iter().all(|known| known.address != efa.address) {
+                self.efas.push(Efa {
+                    gone: true,
+                    node: false,
+                    ..efa.clone()
+                });
+            }
+        }
+        self.efas.sort_by(|a, b| a.address.cmp(&b.address));
     }
 
     /// The type of the catalogue that it behaves like: its own, or for names that the catalogue
@@ -201,6 +230,7 @@ fn efa(kind: &InstanceType, address: &str, all: &[String], number: u32) -> Efa {
         rdma: format!("rdmap{bus}s{slot}").into(),
         uverbs: Some(number),
         node: true,
+        gone: false,
     }
 }
 

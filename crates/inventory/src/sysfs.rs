@@ -249,6 +249,7 @@ impl Reader<'_> {
             rdma: rdma.unwrap_or_default().into(),
             node: uverbs.is_some_and(|n: u32| self.has_node(&format!("infiniband/uverbs{n}"))),
             uverbs,
+            gone: false,
             address: address.into(),
         }
     }

@@ -1,8 +1,8 @@
 //! What can go wrong with an emulated machine: `KIND=DEVICE`.
 
-use std::fmt;
 use std::str::FromStr;
 
+use crate::health::{Fault as Kind, UnknownFault};
 use crate::machine::{Machine, State};
 use crate::publish;
 
@@ -15,40 +15,6 @@ pub struct Fault {
     pub device: String,
 }
 
-/// What can be wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The device is off the bus: neither sysfs nor `/dev` has it.
-    Gone,
-    /// Only its file below `/dev` is missing.
-    NoNode,
-    /// An uncorrected error in the cores' own memory.
-    SramEcc,
-    /// An uncorrected error in HBM.
-    MemEcc,
-    /// An uncorrected error in HBM that a reset repairs.
-    RepairableEcc,
-    /// In reset.
-    Reset,
-    /// Unusable until it is reset.
-    Invalid,
-}
-
-/// All kinds with their names.
-const KINDS: [(&str, Kind); 7] = [
-    ("gone", Kind::Gone),
-    ("no-node", Kind::NoNode),
-    ("sram-ecc", Kind::SramEcc),
-    ("mem-ecc", Kind::MemEcc),
-    ("repairable-ecc", Kind::RepairableEcc),
-    ("reset", Kind::Reset),
-    ("invalid", Kind::Invalid),
-];
-
-fn names() -> String {
-    KINDS.map(|(name, _)| name).join(", ")
-}
-
 /// Why a text is no fault of a machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
@@ -56,11 +22,8 @@ pub enum FaultError {
     #[error("{0:?} is no KIND=DEVICE, as in mem-ecc=neuron-device-3")]
     Form(String),
     /// No such kind.
-    #[error("unknown fault {kind:?}: one of {}", names())]
-    Kind {
-        /// As written.
-        kind: String,
-    },
+    #[error(transparent)]
+    Kind(#[from] UnknownFault),
     /// The machine lacks the device.
     #[error("no device {device:?} on a {instance_type}, which has {has}")]
     Device {
@@ -81,13 +44,6 @@ pub enum FaultError {
     },
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = KINDS.iter().find(|(_, kind)| kind == self);
-        out.write_str(name.map_or("", |(name, _)| name))
-    }
-}
-
 impl FromStr for Fault {
     type Err = FaultError;
 
@@ -97,12 +53,8 @@ impl FromStr for Fault {
         if device.is_empty() {
             return Err(form());
         }
-        let found = KINDS.iter().find(|(name, _)| *name == kind);
-        let (_, kind) = found.ok_or_else(|| FaultError::Kind {
-            kind: kind.to_owned(),
-        })?;
         Ok(Fault {
-            kind: *kind,
+            kind: kind.parse()?,
             device: device.to_owned(),
         })
     }

@@ -128,7 +128,7 @@ impl Sketch {
         );
         let state = match chip.state {
             State::Resetting => "0",
-            State::Ready | State::Unknown => "1",
+            State::Ready | State::Gone | State::Unknown => "1",
             State::Invalid => "2",
         };
         self.file_as(device.join("reset"), line(state), 0o600);
