@@ -84,7 +84,7 @@ pub fn neuron_devices(
     {
         set("capacityBlockId", Attribute::String(block.clone()));
     }
-    if publish == NeuronPublish::Node && ultraserver == UltraServer::Links {
+    if is_one_device(machine, publish) {
         set("resourceType", string("neuron_node"));
         return vec![Device {
             name: NODE_DEVICE.into(),
@@ -103,6 +103,12 @@ pub fn neuron_devices(
             ..Device::default()
         })
         .collect()
+}
+
+/// Whether the machine's chips are published as one device.
+pub fn is_one_device(machine: &Machine, publish: NeuronPublish) -> bool {
+    let links = |kind: &InstanceType| kind.ultraserver == UltraServer::Links;
+    publish == NeuronPublish::Node && machine.like().is_some_and(links)
 }
 
 /// Name of the device that is a whole node (chosen: it is not public).

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use trainyard_inventory::catalogue::{ALL, InstanceType};
 use trainyard_inventory::emulate::{self, Error, Fault, Nodes, Options};
+use trainyard_inventory::health::{self, Health, Policy};
 use trainyard_inventory::machine::{Ecc, Machine, State};
 use trainyard_inventory::node::Node;
 use trainyard_inventory::publish::{self, NeuronPublish};
-use trainyard_inventory::rules::{Group, Place};
+use trainyard_inventory::rules::{self, Group, Hardware, Place, Present, Question};
 use trainyard_inventory::sysfs::{self, Found, Roots};
+use trainyard_model::claim::{AllocationResult, DeviceResult, ResourceClaim};
 use trainyard_model::device::Device;
 
 /// A folder of its own for each test, empty at its start.
@@ -51,16 +54,7 @@ fn read(folder: &Path) -> Machine {
 }
 
 #[test]
-fn every_type_is_found_as_the_catalogue_has_it() {
-    for kind in &ALL {
-        let folder = folder(&format!("as-catalogue/{}", kind.name));
-        write(&folder, kind, &Options::default());
-        assert_eq!(read(&folder), Machine::of(kind), "{}", kind.name);
-    }
-}
-
-#[test]
-fn every_type_publishes_what_the_inventory_prints() {
+fn every_type_is_found_and_publishes_what_the_inventory_prints() {
     let plain = |devices: &[Device]| -> Vec<_> {
         let devices = devices.iter();
         devices
@@ -71,6 +65,7 @@ fn every_type_publishes_what_the_inventory_prints() {
         let folder = folder(&format!("as-inventory/{}", kind.name));
         write(&folder, kind, &Options::default());
         let machine = read(&folder);
+        assert_eq!(machine, Machine::of(kind), "{}", kind.name);
         for publish in [NeuronPublish::Devices, NeuronPublish::Node] {
             let block = (publish::CAPACITY_BLOCK_LABEL.into(), "cr-1".into());
             let node = Node::new(kind, 9, &BTreeMap::from([block]), publish);
@@ -298,14 +293,97 @@ fn neighbours_are_printed_as_the_kernel_does() {
     write(&folder, find("trn1n.32xlarge"), &Options::default());
     let file = folder.join("sys/class/neuron_device/neuron0/connected_devices");
     assert_eq!(fs::read_to_string(file).expect("there"), "12, 3, 4, 1\n");
-    for kind in &ALL {
-        write(&folder, kind, &Options::default());
-        for (chip, expected) in read(&folder).chips.iter().zip(Machine::of(kind).chips) {
-            assert_eq!(
-                chip.connected, expected.connected,
-                "{} {}",
-                kind.name, chip.id
+}
+
+/// A claim that got one device.
+fn claim(driver: &str, device: &str) -> (ResourceClaim, AllocationResult) {
+    let result = DeviceResult {
+        request: "r".into(),
+        driver: driver.into(),
+        pool: "node".into(),
+        device: device.into(),
+        ..DeviceResult::default()
+    };
+    let allocation = AllocationResult {
+        results: vec![result],
+        ..AllocationResult::default()
+    };
+    (ResourceClaim::default(), allocation)
+}
+
+#[test]
+fn claims_are_prepared_from_what_is_found() {
+    let folder = folder("prepared");
+    let kind = find("trn2u.48xlarge");
+    let mut health = Health::new(publish::NEURON_DRIVER.into(), Policy::default());
+    let efas = Health::new(publish::EFA_DRIVER.into(), Policy::default());
+    let mut ask = |faults: &[&str], publish, device: &str| {
+        write(&folder, kind, &options(faults));
+        let mut machine = read(&folder);
+        machine.remember(&Machine::of(kind));
+        let (hardware, driver, health) = if device.starts_with("pci") {
+            (Hardware::Efa, publish::EFA_DRIVER, &efas)
+        } else {
+            health.observe(
+                Duration::ZERO,
+                &health::readings(&machine, Hardware::Neuron),
             );
-        }
+            (Hardware::Neuron, publish::NEURON_DRIVER, &health)
+        };
+        let (claim, allocation) = claim(driver, device);
+        let answer = rules::check(&Question {
+            hardware,
+            driver,
+            claim: &claim,
+            allocation: &allocation,
+            present: &Present::found(&machine, hardware, publish, health),
+        });
+        let nodes = |edits: rules::Edits| -> Vec<String> {
+            let nodes = edits.devices.iter().flat_map(|device| &device.nodes);
+            nodes.map(rules::DeviceNode::path).collect()
+        };
+        answer.map(nodes).map_err(|refusal| refusal.code)
+    };
+    let devices = NeuronPublish::Devices;
+    assert_eq!(
+        ask(&[], devices, "neuron-device-4"),
+        Ok(vec!["/dev/neuron4".to_owned()])
+    );
+    // 0000:c9:00.0 is the eleventh by address.
+    assert_eq!(
+        ask(&[], devices, "pci-0000-c9-00-0"),
+        Ok(vec![
+            "/dev/infiniband/uverbs10".to_owned(),
+            "/dev/infiniband/rdma_cm".to_owned()
+        ])
+    );
+    assert_eq!(
+        ask(&[], NeuronPublish::Node, "neuron-node").map(|nodes| nodes.len()),
+        Ok(16)
+    );
+    for (fault, device, code) in [
+        ("gone=4", "neuron-device-4", "device/gone"),
+        ("no-node=4", "neuron-device-4", "device/gone"),
+        ("invalid=4", "neuron-device-4", "device/gone"),
+        ("reset=4", "neuron-device-4", "device/reset"),
+        ("gone=pci-0000-c9-00-0", "pci-0000-c9-00-0", "device/gone"),
+        (
+            "no-node=pci-0000-c9-00-0",
+            "pci-0000-c9-00-0",
+            "device/gone",
+        ),
+    ] {
+        assert_eq!(ask(&[fault], devices, device), Err(code), "{fault}");
     }
+    assert_eq!(
+        ask(&["gone=4"], NeuronPublish::Node, "neuron-node"),
+        Err("device/gone")
+    );
+    let code = Err("device/unhealthy");
+    assert_eq!(ask(&["mem-ecc=4"], devices, "neuron-device-4"), code);
+    assert_eq!(
+        ask(&["mem-ecc=4"], NeuronPublish::Node, "neuron-node"),
+        code
+    );
+    assert!(ask(&["mem-ecc=4"], devices, "neuron-device-5").is_ok());
 }

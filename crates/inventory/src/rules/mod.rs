@@ -15,6 +15,7 @@
 
 mod config;
 mod efa;
+mod found;
 mod neuron;
 mod published;
 mod set;
@@ -31,6 +32,7 @@ use trainyard_model::taint::{Effect, Taint};
 use crate::catalogue::InstanceType;
 
 pub use config::{API_VERSION, Config};
+pub use found::taints;
 
 /// Codes of refusals and warnings; each has a row in `docs/codes/README.md`.
 pub mod code {
@@ -102,8 +104,8 @@ pub enum What {
     Unknown,
 }
 
-/// Whether a device can be used now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Whether a device can be used now, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Condition {
     /// Yes.
     #[default]
@@ -132,6 +134,13 @@ pub enum Group {
     Electing,
     /// Found.
     Elected(Place),
+}
+
+impl Default for Group {
+    /// In no group at all.
+    fn default() -> Self {
+        Group::Elected(Place::default())
+    }
 }
 
 /// The node's place in groups of two and four nodes.
