@@ -21,7 +21,6 @@ use crate::allocated::Use;
 use crate::bits::Bits;
 use crate::constraints::Kind;
 use crate::inventory::{Element, Inventory, Outcome};
-use crate::options::tolerates;
 use crate::pools::Health;
 use crate::problem::{Choice, Problem, device_at, outcomes, prepare, wants_all};
 use crate::search::End;
@@ -528,7 +527,7 @@ impl<E: Engine> Scene<'_, '_, E> {
                 matches!(taint.effect, Effect::NoSchedule | Effect::NoExecute)
                     && !tolerations
                         .iter()
-                        .any(|toleration| tolerates(toleration, taint))
+                        .any(|toleration| toleration.tolerates(taint))
             });
             match taint {
                 Some(taint) => {

@@ -320,7 +320,7 @@ fn may_be_taken(
             && !tolerations
                 .unwrap_or_default()
                 .iter()
-                .any(|toleration| tolerates(toleration, taint))
+                .any(|toleration| toleration.tolerates(taint))
     };
     !features.has(Feature::DeviceTaints) || !device.taints.iter().any(bars)
 }
@@ -335,27 +335,6 @@ pub(crate) fn is_experimental(features: Features) -> bool {
     ]
     .into_iter()
     .any(|feature| features.has(feature))
-}
-
-/// Source: `resourceclaim.ToleratesTaint`.
-pub(crate) fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let effect = match &taint.effect {
-        Effect::None => "None",
-        Effect::NoSchedule => "NoSchedule",
-        Effect::NoExecute => "NoExecute",
-        Effect::Other(text) => text,
-    };
-    if !toleration.effect.is_empty() && &*toleration.effect != effect {
-        return false;
-    }
-    if !toleration.key.is_empty() && toleration.key != taint.key {
-        return false;
-    }
-    match &*toleration.operator {
-        "" | "Equal" => toleration.value == taint.value,
-        "Exists" => true,
-        _ => false,
-    }
 }
 
 /// The error that a device in `broken` raises, found by going through the checks again.

@@ -9,6 +9,7 @@ use trainyard_inventory::publish::NeuronPublish;
 use trainyard_inventory::spec::Spec;
 
 use crate::allocate::Allocate;
+use crate::emulate::{self, Emulate};
 use crate::exit::Exit;
 
 /// What will Kubernetes do with Neuron devices and Elastic Fabric Adapters?
@@ -34,6 +35,9 @@ pub enum Command {
     /// List the instance types, or show what one of them publishes
     #[command(after_long_help = INVENTORY_EXAMPLES)]
     Inventory(Inventory),
+    /// Write a machine's /sys and /dev as files, faults included, for a driver to read
+    #[command(after_long_help = emulate::EXAMPLES)]
+    Emulate(Emulate),
     /// Ask the allocator: one scenario a line in, one answer a line out
     Allocate(Allocate),
     /// Print a completion script for a shell
@@ -57,7 +61,7 @@ Examples:
       --nodes trn2.48xlarge=2,topology.kubernetes.io/zone=us-east-1a \\
       --nodes trn2.48xlarge=2,topology.kubernetes.io/zone=us-east-1b
 
-Exit code: 0 all pods are placed, 1 a pod is refused, 2 the input is at fault.";
+Exit code: 0 all pods are placed, 1 a pod is refused or its devices would not be prepared, 2 the input is at fault.";
 
 const INVENTORY_EXAMPLES: &str = "\
 Examples:

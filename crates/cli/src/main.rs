@@ -1,7 +1,8 @@
-//! What does a person type? `trainyard plan`, `inventory`, `allocate`; see [`args`].
+//! What does a person type? `trainyard plan`, `inventory`, `emulate`, `allocate`; see [`args`].
 
 mod allocate;
 mod args;
+mod emulate;
 mod exit;
 mod inventory;
 mod manifests;
@@ -19,6 +20,7 @@ fn main() -> std::process::ExitCode {
     exit::catching_bugs(|| match args::Cli::parse().command {
         args::Command::Plan(arguments) => plan::run(&arguments),
         args::Command::Inventory(arguments) => inventory::run(&arguments),
+        args::Command::Emulate(arguments) => emulate::run(&arguments),
         args::Command::Allocate(arguments) => allocate::run(&arguments),
         args::Command::Completions { shell } => args::completions(shell),
     })

@@ -87,7 +87,7 @@ pub fn run(arguments: &Plan) -> Exit {
     if let Err(exit) = print(&shown) {
         return exit;
     }
-    if plan.summary().refused == 0 {
+    if plan.summary().refused == 0 && plan.unprepared() == 0 {
         Exit::Fine
     } else {
         Exit::Refused

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use trainyard_allocator::Order;
+use trainyard_inventory::node::INSTANCE_TYPE_LABEL;
 use trainyard_model::Text;
 use trainyard_model::claim::AllocationResult;
 use trainyard_model::plan::{Held, NodePlan, Plan, Usage, Warning};
@@ -17,8 +18,8 @@ use crate::input::{Input, Inventory};
 use crate::node::Machine;
 use crate::order;
 use crate::place::Strategy;
+use crate::prepare::Drivers;
 use crate::run::{self, Run, terms};
-use crate::runtime;
 use crate::taint_rules;
 use crate::workload::Pod;
 use crate::world::{Vocabulary, World};
@@ -101,13 +102,24 @@ pub fn plan(
 
     let total = pods.len();
     let mut planned = Vec::with_capacity(total);
+    let mut drivers = Drivers::default();
+    let mut doubts = Vec::new();
     for (done, (pod, demand)) in pods.iter().zip(&demands).enumerate() {
         planned.push(match &pod.bound_to {
             Some(_) => {
                 unknown_node(pod, &run.world, &mut findings);
                 run.admit(pod, demand)
             }
-            None => run.place(pod, demand),
+            None => {
+                let mut placed = run.place(pod, demand);
+                // Devices of pods that run already have been prepared.
+                if let Some(node) = placed.node.as_ref().and_then(|name| run.world.find(name)) {
+                    let machine = &run.world.machines()[node];
+                    let slices = || current(run.devices.slices(node)).collect();
+                    doubts.extend(drivers.check(&mut placed, node, machine, slices));
+                }
+                placed
+            }
         });
         progress(done + 1, total);
     }
@@ -125,7 +137,7 @@ pub fn plan(
     let nodes: Vec<NodePlan> = nodes
         .map(|(node, machine)| node_plan(machine, run.devices.slices(node), &used))
         .collect();
-    findings.warnings.extend(runtime::check(&planned, &nodes));
+    findings.warnings.extend(doubts);
     Ok(Plan {
         warnings: findings.warnings,
         nodes,
@@ -239,18 +251,8 @@ fn node_plan(
     slices: &[Arc<ResourceSlice>],
     used: &BTreeSet<DeviceId>,
 ) -> NodePlan {
-    let mut newest: BTreeMap<(&Text, &Text), i64> = BTreeMap::new();
-    for slice in slices {
-        let generation = newest
-            .entry((&slice.driver, &slice.pool.name))
-            .or_insert(i64::MIN);
-        *generation = (*generation).max(slice.pool.generation);
-    }
-    let current = slices
-        .iter()
-        .filter(|slice| newest[&(&slice.driver, &slice.pool.name)] == slice.pool.generation);
     let mut devices: BTreeMap<Text, Usage> = BTreeMap::new();
-    for slice in current.clone() {
+    for slice in current(slices) {
         let usage = devices.entry(slice.driver.clone()).or_default();
         for device in slice.devices.iter() {
             let id = DeviceId {
@@ -264,11 +266,22 @@ fn node_plan(
     }
     NodePlan {
         name: machine.name.clone(),
-        instance_type: machine
-            .labels
-            .get("node.kubernetes.io/instance-type")
-            .cloned(),
+        instance_type: machine.labels.get(INSTANCE_TYPE_LABEL).cloned(),
         devices,
-        slices: current.cloned().collect(),
+        slices: current(slices).cloned().collect(),
     }
+}
+
+/// Of each pool the slices of the newest generation.
+fn current(slices: &[Arc<ResourceSlice>]) -> impl Iterator<Item = &Arc<ResourceSlice>> {
+    let mut newest: BTreeMap<(&Text, &Text), i64> = BTreeMap::new();
+    for slice in slices {
+        let generation = newest
+            .entry((&slice.driver, &slice.pool.name))
+            .or_insert(i64::MIN);
+        *generation = (*generation).max(slice.pool.generation);
+    }
+    slices
+        .iter()
+        .filter(move |slice| newest[&(&slice.driver, &slice.pool.name)] == slice.pool.generation)
 }

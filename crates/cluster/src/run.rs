@@ -156,6 +156,7 @@ impl<'a, D: Devices> Run<'a, D> {
             node: pod.bound_to.clone(),
             claims,
             refusal: None,
+            prepare: None,
         }
     }
 
@@ -417,6 +418,7 @@ impl<'a, D: Devices> Run<'a, D> {
             node: Some(self.world.machines()[node].name.clone()),
             claims: planned,
             refusal: None,
+            prepare: None,
         }
     }
 
@@ -461,6 +463,7 @@ impl<'a, D: Devices> Run<'a, D> {
                 .filter_map(|need| self.as_is(pod, need))
                 .collect(),
             refusal: Some(refusal),
+            prepare: None,
         }
     }
 

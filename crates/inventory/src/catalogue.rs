@@ -248,6 +248,26 @@ impl InstanceType {
         })
     }
 
+    /// The type that a machine of this EC2 name behaves like: itself, or for names that are not in
+    /// the catalogue the large one of its family. `None`: no Neuron machine that is known of.
+    pub fn like(name: &str) -> Option<&'static InstanceType> {
+        if let Ok(kind) = InstanceType::find(name) {
+            return Some(kind);
+        }
+        let (family, size) = name.split_once('.')?;
+        let stem = match family {
+            "trn2p" | "trn2eu" => "trn2u",
+            _ if family.starts_with("trn2u") => "trn2u",
+            _ if family.starts_with("trn2") => "trn2",
+            _ if family.starts_with("trn3") => "trn3",
+            _ => return None,
+        };
+        // Of smaller sizes nothing is known, not even how many chips they have.
+        (size == "48xlarge")
+            .then(|| InstanceType::find(&format!("{stem}.{size}")).ok())
+            .flatten()
+    }
+
     /// The text before the first dot: `trn2`.
     pub fn family(&self) -> &'static str {
         self.name.split('.').next().unwrap_or(self.name)
@@ -303,6 +323,17 @@ mod tests {
                 ("trn3.48xlarge", 16),
             ]
         );
+    }
+
+    #[test]
+    fn previews_behave_like_their_family() {
+        let like = |name| InstanceType::like(name).map(|kind| kind.name);
+        assert_eq!(like("trn2.3xlarge"), Some("trn2.3xlarge"));
+        assert_eq!(like("trn2e.48xlarge"), Some("trn2.48xlarge"));
+        assert_eq!(like("trn2eu.48xlarge"), Some("trn2u.48xlarge"));
+        assert_eq!(like("trn3-dev0.48xlarge"), Some("trn3.48xlarge"));
+        assert_eq!(like("trn3pd98.3xlarge"), None);
+        assert_eq!(like("p5.48xlarge"), None);
     }
 
     #[test]

@@ -37,6 +37,25 @@ pub static TRN3: Map = Map([
     "8d:00.0", "78:00.0", "77:00.0", "8e:00.0", "ea:00.0", "d5:00.0", "d4:00.0", "eb:00.0",
 ]);
 
+/// The same EFAs as trn3 in another order of chips.
+pub static TRN3PDS: Map = Map([
+    "a9:00.0", "a8:00.0", "bf:00.0", "be:00.0", "d5:00.0", "d4:00.0", "eb:00.0", "ea:00.0",
+    "4c:00.0", "4b:00.0", "62:00.0", "61:00.0", "78:00.0", "77:00.0", "8e:00.0", "8d:00.0",
+]);
+
+/// The map of a type, types that the catalogue lacks included; `None`: its devices are in no groups.
+pub fn map(instance_type: &str) -> Option<&'static Map> {
+    let map = match instance_type {
+        "trn1.32xlarge" => &TRN1,
+        "trn1n.32xlarge" => &TRN1N,
+        "trn2.48xlarge" | "trn2e.48xlarge" | "trn2u.48xlarge" => &TRN2,
+        "trn3.48xlarge" | "trn3p.48xlarge" | "trn3pd98.48xlarge" | "trn3s.48xlarge" => &TRN3,
+        "trn3-dev0.48xlarge" | "trn3-dev1.48xlarge" => &TRN3PDS,
+        _ => return None,
+    };
+    Some(map)
+}
+
 /// The sizes of groups, as in `resource.aws.com/devicegroup<size>_id`.
 pub const SIZES: [u32; 4] = [1, 4, 8, 16];
 
@@ -101,6 +120,18 @@ mod tests {
     }
 
     #[test]
+    fn the_catalogue_has_the_same_maps() {
+        use crate::catalogue::{ALL, Efas};
+        for kind in ALL {
+            let mapped = match kind.efas {
+                Efas::Mapped(map) => Some(map),
+                Efas::None | Efas::Lone(_) => None,
+            };
+            assert_eq!(map(kind.name), mapped, "{}", kind.name);
+        }
+    }
+
+    #[test]
     fn groups_are_the_published_ones() {
         for (map, fours, eights, sixteen) in [
             (
@@ -145,6 +176,17 @@ mod tests {
                     "11626cfcde6dcac3",
                 ],
                 ["bafc439bf9664feb", "629b2570d9887aaf"],
+                "31980acd145f7025",
+            ),
+            (
+                &TRN3PDS,
+                [
+                    "68ac040ea32655a7",
+                    "11626cfcde6dcac3",
+                    "1c060eef5f3a4fe1",
+                    "68e7529909eadc38",
+                ],
+                ["e24e6d445a226240", "a6e1fae95cf7af58"],
                 "31980acd145f7025",
             ),
         ] {

@@ -7,18 +7,31 @@
 //! addresses of the EFAs.
 //!
 //! - [`catalogue`]: the types, and what each has;
+//! - [`emulate`]: a machine of the catalogue as files;
 //! - [`group`]: which chip sits beside which EFA, and the device groups;
+//! - [`health`]: which devices are sound, from readings to taints;
+//! - [`machine`]: what one machine has, by the catalogue or as found;
+//! - [`pci`]: addresses and ids;
 //! - [`publish`]: devices and attributes as the Neuron and EFA drivers publish them;
 //! - [`node`]: a whole node of a type, with labels and allocatable resources;
 //! - [`spec`]: the text after `--nodes`;
-//! - [`runtime`]: which sets of chips the Neuron runtime accepts.
+//! - [`sysfs`]: what a host has, by its own account;
+//! - [`runtime`]: which sets of chips the Neuron runtime accepts;
+//! - [`rules`]: what containers get with a claim's devices, or why preparing it is refused.
 //!
-//! Refuses to know: Kubernetes' object types (it speaks `model`), claims, and any file or network.
+//! Refuses to know: Kubernetes' object types (it speaks `model`), and any network. Files are touched by
+//! [`sysfs`] and [`emulate`] alone.
 //! Where public sources are silent, a value is our choice and its comment says "chosen".
 
 pub mod catalogue;
+pub mod emulate;
 pub mod group;
+pub mod health;
+pub mod machine;
 pub mod node;
+pub mod pci;
 pub mod publish;
+pub mod rules;
 pub mod runtime;
 pub mod spec;
+pub mod sysfs;

@@ -8,6 +8,7 @@ use trainyard_model::device::Device;
 use trainyard_model::slice::{Pool, ResourceSlice};
 
 use crate::catalogue::InstanceType;
+use crate::machine::Machine;
 use crate::publish::{self, NETWORK_LAYER_LABELS, NeuronPublish};
 
 /// Node label with the EC2 instance type.
@@ -52,12 +53,13 @@ impl Node {
         let name: Text = Node::name_of(kind, index).into();
         let mut all = default_labels(kind, index, &name);
         all.extend(labels.iter().map(|(k, v)| (k.clone(), v.clone())));
+        let machine = Machine::of(kind);
         let slices = [
             (
                 publish::NEURON_DRIVER,
-                publish::neuron_devices(kind, &all, publish),
+                publish::neuron_devices(&machine, &all, publish),
             ),
-            (publish::EFA_DRIVER, publish::efa_devices(kind)),
+            (publish::EFA_DRIVER, publish::efa_devices(&machine)),
         ]
         .into_iter()
         .filter(|(_, devices)| !devices.is_empty())

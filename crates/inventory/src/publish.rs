@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use trainyard_model::Text;
 use trainyard_model::device::{Attribute, Device};
 
-use crate::catalogue::{Efas, InstanceType, UltraServer};
+use crate::catalogue::{InstanceType, UltraServer};
 use crate::group::{self, Map};
+use crate::machine::{Efa, Machine};
+use crate::pci;
 
 /// DRA driver of Neuron devices, which is also its DeviceClass.
 pub const NEURON_DRIVER: &str = "neuron.aws.com";
@@ -44,16 +46,27 @@ pub enum NeuronPublish {
     Node,
 }
 
-/// Neuron devices of a node with these labels, in order of their ids.
+/// Neuron devices of a machine whose Node has these labels, in order of their ids.
 pub fn neuron_devices(
-    kind: &InstanceType,
+    machine: &Machine,
     labels: &BTreeMap<Text, Text>,
     publish: NeuronPublish,
 ) -> Vec<Device> {
+    if machine.chips.is_empty() {
+        return Vec::new();
+    }
+    let like = machine.like();
+    let ultraserver = like.map_or(UltraServer::No, |kind| kind.ultraserver);
     let mut node = BTreeMap::new();
     let mut set = |name: &str, value| node.insert(Text::from(name), value);
-    set("instanceType", string(kind.name));
-    set("neuronDriverVersion", string(KERNEL_MODULE_VERSION));
+    set(
+        "instanceType",
+        Attribute::String(machine.instance_type.clone()),
+    );
+    set(
+        "neuronDriverVersion",
+        Attribute::String(machine.module_version.clone()),
+    );
     set(
         "draDriverVersion",
         Attribute::Version(NEURON_DRIVER_VERSION.into()),
@@ -66,46 +79,68 @@ pub fn neuron_devices(
             );
         }
     }
-    if kind.ultraserver != UltraServer::No
+    if ultraserver != UltraServer::No
         && let Some(block) = labels.get(CAPACITY_BLOCK_LABEL)
     {
         set("capacityBlockId", Attribute::String(block.clone()));
     }
-    if publish == NeuronPublish::Node && kind.ultraserver == UltraServer::Links {
+    if is_one_device(machine, publish) {
         set("resourceType", string("neuron_node"));
         return vec![Device {
-            // Chosen: the name of this device is not public.
-            name: "neuron-node".into(),
+            name: NODE_DEVICE.into(),
             attributes: node,
             ..Device::default()
         }];
     }
     set("resourceType", string("neuron_device"));
-    (0..kind.chips)
+    let grid = like.is_some_and(InstanceType::has_grid_attributes);
+    let map = group::map(&machine.instance_type);
+    let chips = machine.chips.iter();
+    chips
         .map(|chip| Device {
-            name: format!("neuron-device-{chip}").into(),
-            attributes: chip_attributes(kind, chip, node.clone()),
+            name: chip_name(chip.id).into(),
+            attributes: chip_attributes(chip.id, grid, map, node.clone()),
             ..Device::default()
         })
         .collect()
 }
 
+/// Whether the machine's chips are published as one device.
+pub fn is_one_device(machine: &Machine, publish: NeuronPublish) -> bool {
+    let links = |kind: &InstanceType| kind.ultraserver == UltraServer::Links;
+    publish == NeuronPublish::Node && machine.like().is_some_and(links)
+}
+
+/// Name of the device that is a whole node (chosen: it is not public).
+pub const NODE_DEVICE: &str = "neuron-node";
+
+/// Name of a chip's device.
+pub fn chip_name(id: u32) -> String {
+    format!("neuron-device-{id}")
+}
+
+/// Name of an EFA's device.
+pub fn efa_name(address: &str) -> String {
+    format!("pci-{}", address.replace([':', '.'], "-"))
+}
+
 fn chip_attributes(
-    kind: &InstanceType,
     chip: u32,
+    grid: bool,
+    map: Option<&Map>,
     mut attributes: BTreeMap<Text, Attribute>,
 ) -> BTreeMap<Text, Attribute> {
     let mut int = |name: &str, value: u32| {
         attributes.insert(name.into(), Attribute::Int(value.into()));
     };
     int("deviceId", chip);
-    if kind.has_grid_attributes() {
+    if grid {
         int("topology_x", chip / 4);
         int("topology_y", chip % 4);
         int("topology4_id", chip / 4);
         int("topology8_id", chip / 8);
     }
-    if let Efas::Mapped(map) = kind.efas {
+    if let Some(map) = map {
         group_attributes(map, chip, &mut attributes);
     }
     attributes
@@ -122,47 +157,40 @@ fn group_attributes(map: &Map, chip: u32, attributes: &mut BTreeMap<Text, Attrib
     }
 }
 
-/// EFAs of a type, in order of their PCI addresses.
-pub fn efa_devices(kind: &InstanceType) -> Vec<Device> {
-    let addresses = kind.efa_addresses();
-    addresses
-        .iter()
-        .map(|address| Device {
-            name: format!("pci-{}", address.replace([':', '.'], "-")).into(),
-            attributes: efa_attributes(kind, address, &addresses),
-            ..Device::default()
-        })
-        .collect()
+/// EFAs of a machine, in order of their PCI addresses.
+pub fn efa_devices(machine: &Machine) -> Vec<Device> {
+    let map = group::map(&machine.instance_type);
+    let efas = machine.efas.iter();
+    efas.map(|efa| Device {
+        name: efa_name(&efa.address).into(),
+        attributes: efa_attributes(efa, map),
+        ..Device::default()
+    })
+    .collect()
 }
 
-fn efa_attributes(kind: &InstanceType, address: &str, all: &[String]) -> BTreeMap<Text, Attribute> {
-    let (bus, slot) = bus_and_slot(address);
-    let subsystem = match kind.family() {
-        "trn1" | "trn1n" => "efa1",
-        "trn3" => "efa3",
-        _ => "efa2",
-    };
-    let mut attributes: BTreeMap<Text, Attribute> = [
-        ("dra.net/pciVendor", string("Amazon.com, Inc.")),
-        ("dra.net/pciDevice", string(EFA_PCI_DEVICE)),
-        ("dra.net/pciAddress", string(address)),
-        ("dra.net/pciSubsystem", string(subsystem)),
-        ("dra.net/rdma", Attribute::Bool(true)),
-        ("dra.net/rdmaDevice", string(&format!("rdmap{bus}s{slot}"))),
-        (
-            "resource.kubernetes.io/pcieRoot",
-            string(&format!("pci0000:{:02x}", root_bus(kind, bus, all))),
-        ),
-    ]
-    .into_iter()
-    .map(|(name, value)| (Text::from(name), value))
-    .collect();
-    if let Some(numa) = numa_node(kind, address) {
-        attributes.insert("dra.net/numaNode".into(), Attribute::Int(numa));
+fn efa_attributes(efa: &Efa, map: Option<&Map>) -> BTreeMap<Text, Attribute> {
+    let mut attributes = BTreeMap::new();
+    let mut set = |name: &str, value| attributes.insert(Text::from(name), value);
+    // Names of the host's pci.ids are not asked: it may be older than the hardware, and the class
+    // selects by this text.
+    set("dra.net/pciVendor", string(pci::VENDOR_NAME));
+    set("dra.net/pciDevice", string(EFA_PCI_DEVICE));
+    set("dra.net/pciAddress", Attribute::String(efa.address.clone()));
+    set("dra.net/rdma", Attribute::Bool(!efa.rdma.is_empty()));
+    for (name, value) in [
+        ("dra.net/pciSubsystem", &efa.subsystem),
+        ("dra.net/rdmaDevice", &efa.rdma),
+        ("resource.kubernetes.io/pcieRoot", &efa.root),
+    ] {
+        if !value.is_empty() {
+            set(name, Attribute::String(value.clone()));
+        }
     }
-    if let Efas::Mapped(map) = kind.efas
-        && let Some(chip) = map.chip(address)
-    {
+    if let Some(numa) = efa.numa {
+        set("dra.net/numaNode", Attribute::Int(numa));
+    }
+    if let Some((map, chip)) = map.and_then(|map| Some((map, map.chip(&efa.address)?))) {
         group_attributes(map, chip, &mut attributes);
     }
     attributes
@@ -170,41 +198,6 @@ fn efa_attributes(kind: &InstanceType, address: &str, all: &[String]) -> BTreeMa
 
 fn string(value: &str) -> Attribute {
     Attribute::String(value.into())
-}
-
-/// Bus and slot numbers of an address of the catalogue.
-fn bus_and_slot(address: &str) -> (u32, u32) {
-    let part = |range| {
-        address
-            .get(range)
-            .and_then(|hex| u32::from_str_radix(hex, 16).ok())
-            .expect("addresses of the catalogue have the form 0000:bb:ss.f")
-    };
-    (part(5..7), part(8..10))
-}
-
-/// The bus of the PCIe root port above an EFA. On trn1 the EFA sits on the root bus itself; elsewhere
-/// (chosen) two EFAs on neighbouring buses share the root just below the lower one.
-fn root_bus(kind: &InstanceType, bus: u32, all: &[String]) -> u32 {
-    if matches!(kind.family(), "trn1" | "trn1n") {
-        return bus;
-    }
-    let below = all.iter().any(|other| bus_and_slot(other).0 + 1 == bus);
-    // Buses come in pairs: the upper one of a pair is the one whose lower neighbour exists.
-    if below { bus - 2 } else { bus - 1 }
-}
-
-/// NUMA node of an EFA: that of the chips it serves, where documented samples tell it.
-fn numa_node(kind: &InstanceType, address: &str) -> Option<i64> {
-    let Efas::Mapped(map) = kind.efas else {
-        return None;
-    };
-    let chip = map.chip(address)?;
-    match kind.family() {
-        "trn1" | "trn1n" => Some(i64::from(matches!(chip, 2 | 3 | 6 | 7 | 10 | 11 | 14 | 15))),
-        "trn2" | "trn2u" => Some(i64::from(!(4..12).contains(&chip))),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -221,7 +214,7 @@ mod tests {
     #[test]
     fn roots_are_shared_by_neighbours() {
         let kind = InstanceType::find("trn2.48xlarge").expect("in the catalogue");
-        let roots: Vec<(String, String)> = efa_devices(kind)
+        let roots: Vec<(String, String)> = efa_devices(&Machine::of(kind))
             .iter()
             .map(|d| {
                 (
@@ -241,7 +234,7 @@ mod tests {
     #[test]
     fn an_efa_looks_like_the_published_sample() {
         let kind = InstanceType::find("trn1.32xlarge").expect("in the catalogue");
-        let devices = efa_devices(kind);
+        let devices = efa_devices(&Machine::of(kind));
         let first = &devices[0];
         assert_eq!(&*first.name, "pci-0000-10-19-0");
         assert_eq!(text(first, "dra.net/rdmaDevice"), "rdmap16s25");
@@ -263,12 +256,12 @@ mod tests {
     fn an_ultraserver_node_can_be_one_device() {
         let kind = InstanceType::find("trn2u.48xlarge").expect("in the catalogue");
         let labels = BTreeMap::from([(CAPACITY_BLOCK_LABEL.into(), "cb-1".into())]);
-        let devices = neuron_devices(kind, &labels, NeuronPublish::Node);
+        let devices = neuron_devices(&Machine::of(kind), &labels, NeuronPublish::Node);
         assert_eq!(devices.len(), 1);
         assert_eq!(text(&devices[0], "resourceType"), "neuron_node");
         assert_eq!(text(&devices[0], "capacityBlockId"), "cb-1");
         assert!(!devices[0].attributes.contains_key("deviceId"));
-        let chips = neuron_devices(kind, &labels, NeuronPublish::Devices);
+        let chips = neuron_devices(&Machine::of(kind), &labels, NeuronPublish::Devices);
         assert_eq!(chips.len(), 16);
         assert!(!chips[0].attributes.contains_key("topology_x"));
     }

@@ -48,6 +48,12 @@ impl Plan {
             nodes: self.nodes.len(),
         }
     }
+
+    /// Pods with a node whose devices would not be prepared.
+    pub fn unprepared(&self) -> usize {
+        let unprepared = |pod: &&PodPlan| pod.prepare.is_some();
+        self.pods.iter().filter(unprepared).count()
+    }
 }
 
 /// A warning about one object.
@@ -75,6 +81,18 @@ pub struct PodPlan {
     pub claims: Vec<PodClaim>,
     /// Set exactly where `node` is not; shared by pods that are refused alike.
     pub refusal: Option<Arc<Refusal>>,
+    /// Why the pod's containers would not start where it is placed: a driver would refuse to prepare
+    /// its devices, which the scheduler cannot know.
+    pub prepare: Option<PrepareRefusal>,
+}
+
+/// Why a driver would refuse to prepare a pod's devices.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PrepareRefusal {
+    /// Stable, such as `config/unknown-field`.
+    pub code: &'static str,
+    /// Claim, field path, what is wrong, what to write instead.
+    pub message: String,
 }
 
 /// One claim of a pod.

@@ -44,3 +44,26 @@ pub struct Toleration {
     /// into its results.
     pub toleration_seconds: Option<i64>,
 }
+
+impl Toleration {
+    /// Whether it bears this taint. Source: `resourceclaim.ToleratesTaint`.
+    pub fn tolerates(&self, taint: &Taint) -> bool {
+        let effect = match &taint.effect {
+            Effect::None => "None",
+            Effect::NoSchedule => "NoSchedule",
+            Effect::NoExecute => "NoExecute",
+            Effect::Other(text) => text,
+        };
+        if !self.effect.is_empty() && &*self.effect != effect {
+            return false;
+        }
+        if !self.key.is_empty() && self.key != taint.key {
+            return false;
+        }
+        match &*self.operator {
+            "" | "Equal" => self.value == taint.value,
+            "Exists" => true,
+            _ => false,
+        }
+    }
+}

@@ -238,10 +238,12 @@ fn every_file_says_what_it_is_for_and_stays_readable() {
 
 /// Codes that the sources give (`"area/slug"` as a whole string literal).
 fn codes() -> Vec<String> {
-    const AREAS: [&str; 14] = [
+    const AREAS: [&str; 16] = [
         "cel",
         "claim",
         "class",
+        "config",
+        "device",
         "field",
         "file",
         "input",
@@ -255,7 +257,7 @@ fn codes() -> Vec<String> {
         "pool",
     ];
     let mut codes = Vec::new();
-    for name in ["cli", "cluster", "wire"] {
+    for name in ["cli", "cluster", "inventory", "wire"] {
         for (_, text) in sources(name) {
             for line in shipped(&text) {
                 for literal in line.split('"').skip(1).step_by(2) {

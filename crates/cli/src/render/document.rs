@@ -41,6 +41,14 @@ struct Pod<'a> {
     node: Option<&'a str>,
     claims: Vec<Claim<'a>>,
     refusal: Option<Refusal<'a>>,
+    prepare: Option<Prepare<'a>>,
+}
+
+/// Why a driver would refuse to prepare the devices.
+#[derive(Serialize)]
+struct Prepare<'a> {
+    code: &'a str,
+    message: &'a str,
 }
 
 #[derive(Serialize)]
@@ -134,6 +142,10 @@ fn document<'a>(plan: &'a Plan, warnings: &'a [Warning]) -> Document<'a> {
                             reasons: node.proof.iter().map(|proof| (&**proof).into()).collect(),
                         })
                         .collect(),
+                }),
+                prepare: pod.prepare.as_ref().map(|prepare| Prepare {
+                    code: prepare.code,
+                    message: &prepare.message,
                 }),
             })
             .collect(),

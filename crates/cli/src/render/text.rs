@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anstyle::AnsiColor;
 use trainyard_model::Text;
-use trainyard_model::plan::{Plan, PodPlan, Refusal, Warning};
+use trainyard_model::plan::{Plan, PodPlan, PrepareRefusal, Refusal, Warning};
 
 use crate::output::Look;
 use crate::render::picture;
@@ -22,6 +22,7 @@ pub fn render(plan: &Plan, warnings: &[Warning], verbose: bool, look: Look) -> S
     placed(plan, verbose, look, &mut out);
     pictures(plan, verbose, look, &mut out);
     refused(plan, verbose, look, &mut out);
+    unprepared(plan, verbose, look, &mut out);
     warn(warnings, verbose, look, &mut out);
     summary(plan, look, &mut out);
     out
@@ -110,16 +111,7 @@ fn refused(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
         groups[index].1.push(pod);
     }
     for (refusal, pods) in groups {
-        let mut who = look.bold(name(pods[0]));
-        match pods.len() {
-            1 => {}
-            _ if verbose => {
-                for pod in &pods[1..] {
-                    who.push_str(&format!(", {}", look.bold(name(pod))));
-                }
-            }
-            n => who.push_str(&format!(" and {}", count(n - 1, "more pod"))),
-        }
+        let who = names(&pods, verbose, look);
         let word = look.colored(AnsiColor::Red, "refused");
         out.push_str(&format!("{who} {word}"));
         // One reason for all nodes is told once.
@@ -146,6 +138,43 @@ fn refused(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
         }
         out.push('\n');
     }
+}
+
+/// Pods that have a node, and would not start there.
+fn unprepared(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
+    let mut groups: Vec<(&PrepareRefusal, Vec<&PodPlan>)> = Vec::new();
+    let mut known: BTreeMap<&PrepareRefusal, usize> = BTreeMap::new();
+    for pod in &plan.pods {
+        let Some(prepare) = &pod.prepare else {
+            continue;
+        };
+        let index = *known.entry(prepare).or_insert_with(|| {
+            groups.push((prepare, Vec::new()));
+            groups.len() - 1
+        });
+        groups[index].1.push(pod);
+    }
+    for (prepare, pods) in groups {
+        let word = look.colored(AnsiColor::Red, "would not start");
+        let who = names(&pods, verbose, look);
+        out.push_str(&format!("{who} {word}: preparing the devices is refused\n"));
+        out.push_str(&format!("  {}\n\n", prepare.message));
+    }
+}
+
+/// Pods that share a fate.
+fn names(pods: &[&PodPlan], verbose: bool, look: Look) -> String {
+    let mut who = look.bold(name(pods[0]));
+    match pods.len() {
+        1 => {}
+        _ if verbose => {
+            for pod in &pods[1..] {
+                who.push_str(&format!(", {}", look.bold(name(pod))));
+            }
+        }
+        n => who.push_str(&format!(" and {}", count(n - 1, "more pod"))),
+    }
+    who
 }
 
 fn nodes(names: &[Text], verbose: bool) -> String {
@@ -183,14 +212,18 @@ fn warn(warnings: &[Warning], verbose: bool, look: Look, out: &mut String) {
 
 fn summary(plan: &Plan, look: Look, out: &mut String) {
     let summary = plan.summary();
+    let unprepared = match plan.unprepared() {
+        0 => String::new(),
+        number => format!(" ({number} would not start)"),
+    };
     let text = format!(
-        "{}: {} placed, {} refused; {}",
+        "{}: {} placed{unprepared}, {} refused; {}",
         count(summary.pods, "pod"),
         summary.placed,
         summary.refused,
         count(summary.nodes, "node"),
     );
-    let color = if summary.refused == 0 {
+    let color = if summary.refused == 0 && unprepared.is_empty() {
         AnsiColor::Green
     } else {
         AnsiColor::Red

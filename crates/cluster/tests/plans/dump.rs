@@ -125,3 +125,35 @@ spec:
     assert_eq!(plan.warnings[0].code, "node/device-plugin-present");
     assert_eq!(&*plan.warnings[0].object, "node/n");
 }
+
+#[test]
+fn what_runs_has_been_prepared_and_what_comes_has_not() {
+    let two = "{request: 'n', driver: neuron.aws.com, pool: trn1-32xlarge-0, device: neuron-device-5}, {request: 'n', driver: neuron.aws.com, pool: trn1-32xlarge-0, device: neuron-device-0}";
+    let one =
+        "{request: 'n', driver: neuron.aws.com, pool: trn2-48xlarge-0, device: neuron-device-0}";
+    assert!(HELD.contains(one));
+    let held = HELD
+        .replace(one, two)
+        .replace("trn2-48xlarge-0", "trn1-32xlarge-0")
+        .replace(
+            "exactly: {deviceClassName: neuron.aws.com}",
+            "exactly: {deviceClassName: neuron.aws.com, count: 2}",
+        );
+    let coming = "
+apiVersion: v1
+kind: Pod
+metadata: {name: coming}
+spec: {containers: [{name: c, image: i}], resourceClaims: [{name: 'n', resourceClaimTemplateName: one}]}
+";
+    let plan = plan_with(&(held + coming), &["trn1.32xlarge"], &Options::default());
+    let prepare: Vec<_> = plan
+        .pods
+        .iter()
+        .map(|pod| (&*pod.name, pod.prepare.as_ref().map(|prepare| prepare.code)))
+        .collect();
+    assert_eq!(
+        prepare,
+        [("running", None), ("coming", Some("runtime/chips"))]
+    );
+    assert_eq!((plan.summary().refused, plan.unprepared()), (0, 1));
+}

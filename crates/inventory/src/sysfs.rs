@@ -1,0 +1,297 @@
+//! Reads a machine's facts from `/sys` and `/dev`, or from what stands for them.
+//!
+//! The kernel's interfaces are read as they are, links and all; an emulated tree (see
+//! [`crate::emulate`]) differs in its root alone. A file that cannot be read (some are root's alone)
+//! leaves its fact open and is told as a [`Problem`]; nothing here fails because of one device.
+//!
+//! Sources: the Neuron kernel module (`neuron_sysfs_metrics.c`, `neuron_cdev.c`), amzn-drivers'
+//! `efa`, and the kernel's `Documentation/ABI`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use trainyard_model::Text;
+
+use crate::machine::{Chip, Ecc, Efa, Machine, State};
+use crate::pci;
+use crate::rules::{Group, Place};
+
+/// Where to read.
+#[derive(Debug, Clone)]
+pub struct Roots {
+    /// `/sys`
+    pub sys: PathBuf,
+    /// `/dev`
+    pub dev: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Roots {
+            sys: "/sys".into(),
+            dev: "/dev".into(),
+        }
+    }
+}
+
+/// A fact that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+pub struct Problem {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub error: io::Error,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    /// The facts.
+    pub machine: Machine,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads everything. `instance_type` (a Node's label) stands in where the firmware does not tell.
+pub fn discover(roots: &Roots, instance_type: Option<&str>) -> Found {
+    let mut reader = Reader {
+        roots,
+        problems: Vec::new(),
+    };
+    let kind: Text = reader
+        .text("class/dmi/id/product_name")
+        .or(instance_type.map(str::to_owned))
+        .unwrap_or_default()
+        .into();
+    let mut machine = Machine {
+        instance_type: kind,
+        module_version: reader
+            .text("module/neuron/version")
+            .unwrap_or_default()
+            .into(),
+        chips: reader.chips(),
+        efas: reader.efas(),
+        rdma_cm: reader.has_node("infiniband/rdma_cm"),
+        ultraserver: reader.ultraserver(),
+    };
+    reader.addresses(&mut machine);
+    Found {
+        machine,
+        problems: reader.problems,
+    }
+}
+
+struct Reader<'a> {
+    roots: &'a Roots,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    /// The value or, unless it is absent, the problem.
+    fn open<T>(&mut self, path: PathBuf, found: io::Result<T>) -> Option<T> {
+        match found {
+            Ok(value) => Some(value),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.problems.push(Problem { path, error });
+                None
+            }
+        }
+    }
+
+    /// A file's text without its white space; `None` too where there is no other.
+    fn text(&mut self, below: impl AsRef<Path>) -> Option<String> {
+        let path = self.roots.sys.join(below);
+        let text = fs::read_to_string(&path);
+        let text = self.open(path, text)?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    fn number<T: std::str::FromStr>(&mut self, below: impl AsRef<Path>) -> Option<T> {
+        let path = below.as_ref();
+        let text = self.text(path)?;
+        let number = text.parse().ok();
+        if number.is_none() {
+            self.problems.push(Problem {
+                path: self.roots.sys.join(path),
+                error: io::Error::new(io::ErrorKind::InvalidData, format!("{text:?} is no number")),
+            });
+        }
+        number
+    }
+
+    /// Names in a folder, in order.
+    fn names(&mut self, below: impl AsRef<Path>) -> Vec<String> {
+        let path = self.roots.sys.join(below);
+        let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = self.open(path, entries).unwrap_or_default();
+        let names = entries.into_iter().map(|entry| entry.file_name());
+        let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn has_node(&self, below: &str) -> bool {
+        self.roots.dev.join(below).exists()
+    }
+
+    fn chips(&mut self) -> Vec<Chip> {
+        const CLASS: &str = "class/neuron_device";
+        let numbered = |name: &String| name.strip_prefix("neuron")?.parse().ok();
+        let mut ids: Vec<u32> = self.names(CLASS).iter().filter_map(numbered).collect();
+        ids.sort_unstable();
+        ids.into_iter()
+            .map(|id| self.chip(id, &Path::new(CLASS).join(format!("neuron{id}"))))
+            .collect()
+    }
+
+    fn chip(&mut self, id: u32, at: &Path) -> Chip {
+        let hardware = at.join("stats/hardware");
+        let mut count = |name| self.number(hardware.join(name)).unwrap_or_default();
+        let ecc = Ecc {
+            sram: count("sram_ecc_uncorrected"),
+            memory: count("mem_ecc_uncorrected"),
+            repairable: count("mem_ecc_repairable_uncorrected"),
+        };
+        let state = match self.number(at.join("reset")) {
+            Some(0) => State::Resetting,
+            Some(1) => State::Ready,
+            Some(2) => State::Invalid,
+            Some::<u32>(_) | None => State::Unknown,
+        };
+        let text =
+            |reader: &mut Self, below| Text::from(reader.text(at.join(below)).unwrap_or_default());
+        Chip {
+            id,
+            silicon: text(self, "info/architecture/device_name"),
+            serial: text(self, "info/serial_number"),
+            cores: self.number(at.join("core_count")),
+            connected: self.connected(&at.join("connected_devices")),
+            address: None,
+            ecc,
+            state,
+            node: self.has_node(&format!("neuron{id}")),
+        }
+    }
+
+    /// The kernel prints them in no order of ids.
+    fn connected(&mut self, below: &Path) -> Option<Vec<u32>> {
+        let path = self.roots.sys.join(below);
+        let text = fs::read_to_string(&path);
+        let text = self.open(path, text)?;
+        let ids = text.split(',').map(str::trim);
+        let mut ids: Vec<u32> = ids.filter_map(|id| id.parse().ok()).collect();
+        ids.sort_unstable();
+        Some(ids)
+    }
+
+    /// Addresses of chips, by the tables. Believed where every chip's is a Neuron function here:
+    /// sysfs does not link the one to the other.
+    fn addresses(&mut self, machine: &mut Machine) {
+        let Some(kind) = machine.like() else { return };
+        let mut addresses = Vec::new();
+        for chip in &machine.chips {
+            let Some(address) = pci::chip_address(kind, chip.id) else {
+                return;
+            };
+            if !self.is_chip(&address) {
+                return;
+            }
+            addresses.push(Text::from(address));
+        }
+        for (chip, address) in machine.chips.iter_mut().zip(addresses) {
+            chip.address = Some(address);
+        }
+    }
+
+    /// A number such as `0x1d0f`, without its mark.
+    fn id(&mut self, function: &Path, name: &str) -> String {
+        let text = self.text(function.join(name)).unwrap_or_default();
+        text.trim_start_matches("0x").to_owned()
+    }
+
+    fn is_chip(&mut self, address: &str) -> bool {
+        let function = Path::new("bus/pci/devices").join(address);
+        self.id(&function, "vendor") == pci::VENDOR
+            && pci::CHIPS.contains(&self.id(&function, "device").as_str())
+    }
+
+    fn efas(&mut self) -> Vec<Efa> {
+        const BUS: &str = "bus/pci/devices";
+        let addresses = self.names(BUS);
+        let mut efas = Vec::new();
+        for address in addresses {
+            let function = Path::new(BUS).join(&address);
+            // What is bound to the driver is an EFA, whatever its id: new ones come.
+            let driver = fs::read_link(self.roots.sys.join(&function).join("driver"));
+            if driver.is_ok_and(|driver| driver.ends_with(pci::EFA_DRIVER)) {
+                efas.push(self.efa(address, &function));
+            }
+        }
+        efas
+    }
+
+    fn efa(&mut self, address: String, function: &Path) -> Efa {
+        let uverbs = self.names(function.join("infiniband_verbs"));
+        let uverbs = uverbs
+            .iter()
+            .find_map(|name| name.strip_prefix("uverbs")?.parse().ok());
+        let rdma = self.names(function.join("infiniband")).into_iter().next();
+        let numa: Option<i64> = self.number(function.join("numa_node"));
+        Efa {
+            subsystem: self.id(function, "subsystem_device").into(),
+            root: self.root(function).into(),
+            numa: numa.filter(|node| *node >= 0),
+            rdma: rdma.unwrap_or_default().into(),
+            node: uverbs.is_some_and(|n: u32| self.has_node(&format!("infiniband/uverbs{n}"))),
+            uverbs,
+            gone: false,
+            address: address.into(),
+        }
+    }
+
+    /// First part of the function's place among the devices, such as `pci0000:c8`.
+    fn root(&mut self, function: &Path) -> String {
+        let path = self.roots.sys.join(function);
+        let target = fs::read_link(&path);
+        let target = self.open(path, target).unwrap_or_default();
+        let mut parts = target.iter().filter_map(|part| part.to_str());
+        parts
+            .find(|part| part.starts_with("pci") && part.contains(':'))
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// Every machine has the files; one that is in no UltraServer names no mode.
+    fn ultraserver(&mut self) -> Option<Group> {
+        let class = Path::new("class/neuron_device");
+        let modes = self.text(class.join("ultraserver_mode"))?;
+        let mut place = Place::default();
+        let mut electing = modes == BUSY;
+        place.modes = modes
+            .split(',')
+            .filter_map(|mode| mode.trim().parse().ok())
+            .collect();
+        for nodes in [2, 4] {
+            let server = self.text(class.join(format!("server_id_{nodes}")));
+            let node = self.text(class.join(format!("node_id_{nodes}")));
+            electing |= node.as_deref() == Some(BUSY);
+            if let (Some(server), Some(Ok(node))) = (server, node.map(|node| node.parse()))
+                && node >= 0
+            {
+                place.groups.insert(nodes, (server, node));
+            }
+        }
+        if electing {
+            return Some(Group::Electing);
+        }
+        (!place.modes.is_empty()).then_some(Group::Elected(place))
+    }
+}
+
+/// What the kernel says while the nodes of an UltraServer find each other.
+const BUSY: &str = "busy";

@@ -1,0 +1,1 @@
+trainyard emulate trn2.48xlarg node-0

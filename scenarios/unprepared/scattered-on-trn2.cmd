@@ -1,0 +1,1 @@
+trainyard plan -f scattered.yaml --nodes trn2.48xlarge
