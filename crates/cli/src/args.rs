@@ -1,6 +1,5 @@
 //! The command line: one definition feeds parser, help and completions.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -11,6 +10,7 @@ use trainyard_inventory::spec::Spec;
 use crate::allocate::Allocate;
 use crate::emulate::{self, Emulate};
 use crate::exit::Exit;
+use crate::output::print;
 
 /// What will Kubernetes do with Neuron devices and Elastic Fabric Adapters?
 #[derive(Debug, Parser)]
@@ -30,7 +30,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Say where pods would go and which devices they would get, from files alone
-    #[command(after_long_help = PLAN_EXAMPLES)]
+    #[command(
+        after_long_help = PLAN_EXAMPLES,
+        override_usage = "trainyard plan -f PATH... [--nodes TYPE[=COUNT]...] [OPTIONS]"
+    )]
     Plan(Plan),
     /// List the instance types, or show what one of them publishes
     #[command(after_long_help = INVENTORY_EXAMPLES)]
@@ -53,7 +56,8 @@ Examples:
     trainyard plan -f manifests/ --nodes trn2.48xlarge=4
 
   What would fit into the cluster as it is (on 1.34 leave out devicetaintrules):
-    kubectl get nodes,namespaces,resourceslices,resourceclaims,resourceclaimtemplates,deviceclasses,devicetaintrules,pods -A -o yaml > cluster.yaml
+    kubectl get -A -o yaml nodes,namespaces,pods,resourceclaims,resourceclaimtemplates,\
+resourceslices,deviceclasses,devicetaintrules > cluster.yaml
     trainyard plan -f cluster.yaml -f new-job.yaml
 
   Two zones, and the answer as data:
@@ -74,7 +78,7 @@ Examples:
 pub struct Plan {
     /// Manifests or the dump of a cluster: a YAML or JSON file, a folder (with all below it), or `-`
     /// for standard input. May be repeated
-    #[arg(short, long = "filename", value_name = "PATH", required = true)]
+    #[arg(short, long = "filename", value_name = "PATH")]
     pub files: Vec<PathBuf>,
 
     /// Nodes of the catalogue, with labels set over its own. May be repeated
@@ -187,7 +191,6 @@ pub enum Color {
 pub fn completions(shell: clap_complete::Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "trainyard", &mut script);
-    // Whoever reads only the beginning has what they want.
-    let _ = std::io::stdout().write_all(&script);
-    Exit::Fine
+    let script = String::from_utf8_lossy(&script);
+    print(&script).map_or_else(|exit| exit, |()| Exit::Fine)
 }

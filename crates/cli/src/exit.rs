@@ -1,5 +1,6 @@
 //! How a run ends: 0 all is well, 1 a pod is refused, 2 a fault or a bug.
 
+use std::io::{self, Write as _};
 use std::panic;
 use std::process::ExitCode;
 
@@ -27,7 +28,8 @@ impl From<Exit> for ExitCode {
 /// Runs a command; a broken invariant inside of it becomes a message and exit code 2.
 pub fn catching_bugs(run: impl FnOnce() -> Exit + panic::UnwindSafe) -> ExitCode {
     panic::set_hook(Box::new(|info| {
-        eprintln!("trainyard: a bug, please report it: {info}");
+        // Standard error may be what is broken.
+        let _ = writeln!(io::stderr(), "trainyard: a bug, please report it: {info}");
     }));
     match panic::catch_unwind(run) {
         Ok(exit) => exit.into(),

@@ -15,6 +15,8 @@ pub struct Look {
     pub color: bool,
     /// Columns of the terminal; a guess where there is none.
     pub width: usize,
+    /// Whether somebody reads on a terminal, where long lines are broken between words.
+    pub wraps: bool,
 }
 
 impl Look {
@@ -23,6 +25,7 @@ impl Look {
         Look {
             color: wanted(color, io::stdout().is_terminal()),
             width: terminal_size::terminal_size().map_or(100, |(width, _)| width.0.into()),
+            wraps: io::stdout().is_terminal(),
         }
     }
 
@@ -30,8 +33,24 @@ impl Look {
     pub fn of_stderr(color: Color) -> Self {
         Look {
             color: wanted(color, io::stderr().is_terminal()),
+            wraps: io::stderr().is_terminal(),
             ..Self::of_stdout(Color::Never)
         }
+    }
+
+    /// A line, broken on a terminal that is narrower; what follows is indented by `indent`.
+    pub fn wrap(self, line: &str, indent: usize) -> String {
+        if !self.wraps {
+            return format!("{line}\n");
+        }
+        let indent = " ".repeat(indent);
+        let options = textwrap::Options::new(self.width.max(40))
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        let mut text = textwrap::fill(line, options);
+        text.push('\n');
+        text
     }
 
     /// The text in a style.
@@ -82,6 +101,44 @@ fn wanted(color: Color, terminal: bool) -> bool {
     }
 }
 
+/// Text for a terminal, without what others could have hidden in names and values: control
+/// characters, and those that turn the direction of writing, are shown instead of obeyed. The codes
+/// of our own colours stay.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = match own_code(rest) {
+            Some(length) => {
+                out.push_str(&rest[..length]);
+                length
+            }
+            None => {
+                let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+                if (c.is_control() && c != '\n') || turns {
+                    out.extend(c.escape_default());
+                } else {
+                    out.push(c);
+                }
+                c.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// The length of the colour code that the text begins with, if it does with one that we use.
+fn own_code(text: &str) -> Option<usize> {
+    let code = text.strip_prefix("\u{1b}[")?;
+    let end = code.find('m')?;
+    let known = matches!(
+        &code[..end],
+        "0" | "1" | "2" | "31" | "32" | "33" | "34" | "35" | "36"
+    );
+    known.then_some(end + 3)
+}
+
 /// Writes to standard output. A reader who has seen enough is no fault; a full disk is one.
 pub fn print(text: &str) -> Result<(), Exit> {
     match io::stdout()
@@ -93,5 +150,42 @@ pub fn print(text: &str) -> Result<(), Exit> {
             Err(Exit::Fault)
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_steer_the_terminal() {
+        let look = Look {
+            color: true,
+            width: 80,
+            wraps: false,
+        };
+        let own = look.colored(AnsiColor::Red, "refused");
+        assert_eq!(harmless(&own), own);
+        assert_eq!(
+            harmless("a\u{1b}[2Jb\u{1b}]0;title\u{7}\r\n\u{202e}é"),
+            "a\\u{1b}[2Jb\\u{1b}]0;title\\u{7}\\r\n\\u{202e}é"
+        );
+        assert_eq!(harmless("\u{1b}[8mhidden\u{1b}"), "\\u{1b}[8mhidden\\u{1b}");
+    }
+
+    #[test]
+    fn lines_break_between_words_on_a_terminal_only() {
+        let mut look = Look {
+            color: false,
+            width: 40,
+            wraps: false,
+        };
+        let line = "  request efas: 4 of class efa.networking.k8s.aws wanted, 2 of 8 free";
+        assert_eq!(look.wrap(line, 4), format!("{line}\n"));
+        look.wraps = true;
+        assert_eq!(
+            look.wrap(line, 4),
+            "  request efas: 4 of class\n    efa.networking.k8s.aws wanted, 2 of\n    8 free\n"
+        );
     }
 }

@@ -18,11 +18,17 @@ use trainyard_wire::{Object, Problem, Severity, problem, read};
 use crate::args::{Plan, PlanOutput};
 use crate::exit::Exit;
 use crate::manifests;
-use crate::output::{Look, print};
+use crate::output::{Look, harmless, print};
 use crate::render::{claims, document, problems, text};
 
 /// Runs the command.
 pub fn run(arguments: &Plan) -> Exit {
+    if arguments.files.is_empty() {
+        eprintln!("error: no manifests were given");
+        eprintln!("help: name files or folders with -f, or `-f -` for standard input, such as");
+        eprintln!("help: trainyard plan -f manifests/ --nodes trn2.48xlarge=4");
+        return Exit::Fault;
+    }
     let mut gates = Gates::of(arguments.kubernetes);
     for setting in &arguments.feature_gates {
         if let Err(error) = gates.set(setting) {
@@ -69,7 +75,7 @@ pub fn run(arguments: &Plan) -> Exit {
         Err(mut more) => {
             found.append(&mut more);
             let look = Look::of_stderr(arguments.color);
-            eprint!("{}", problems::render(&found, &sources, look));
+            eprint!("{}", harmless(&problems::render(&found, &sources, look)));
             return Exit::Fault;
         }
     };
@@ -78,11 +84,11 @@ pub fn run(arguments: &Plan) -> Exit {
     let shown = match arguments.output {
         PlanOutput::Text => {
             let look = Look::of_stdout(arguments.color);
-            text::render(&plan, &warnings, arguments.verbose, look)
+            harmless(&text::render(&plan, &warnings, arguments.verbose, look))
         }
         PlanOutput::Json => document::json(&plan, &warnings),
         PlanOutput::Yaml => document::yaml(&plan, &warnings),
-        PlanOutput::Claims => claims::yaml(&plan),
+        PlanOutput::Claims => claims::yaml(&plan, &input),
     };
     if let Err(exit) = print(&shown) {
         return exit;

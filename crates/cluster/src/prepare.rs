@@ -99,6 +99,6 @@ fn present(
     let kind = machine.labels.get(INSTANCE_TYPE_LABEL);
     let kind = kind.and_then(|kind| InstanceType::find(kind).ok());
     let own = slices.iter().filter(|slice| &*slice.driver == driver);
-    let devices = own.flat_map(|slice| &slice.devices);
+    let devices = own.flat_map(|slice| slice.devices.iter());
     Present::published(kind, hardware, driver, devices)
 }

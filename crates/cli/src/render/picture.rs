@@ -153,6 +153,9 @@ pub fn render(node: &NodePlan, owners: &Owners<'_>, look: Look) -> String {
         Some(Shape::Chain | Shape::Single) => picture.chain(),
         None => picture.list(&chips, "Neuron"),
     });
+    if kind.is_some() && complete {
+        out.push_str(&picture.shared_efas());
+    }
     out.push_str(&picture.list(&picture.lone_efas(complete), "EFA"));
     for driver in node.devices.keys() {
         if !matches!(&**driver, NEURON_DRIVER | EFA_DRIVER) {
@@ -295,6 +298,13 @@ impl Picture<'_> {
     fn ring(&self) -> String {
         let half = self.chips.len().div_ceil(2);
         let (cells, width) = self.cells(half);
+        if (width + 3) * half + 5 > self.look.width {
+            let ring = self.rows(&cells, width);
+            return format!(
+                "{ring}  {}\n",
+                self.look.dim("the last is linked to the first")
+            );
+        }
         let row = |cells: Vec<&(String, usize)>| {
             let cells: Vec<String> = cells.iter().map(|c| Self::padded(c, width)).collect();
             cells.join(" ─ ")
@@ -305,12 +315,37 @@ impl Picture<'_> {
     }
 
     fn chain(&self) -> String {
-        let cells: Vec<String> = self
-            .chips
-            .iter()
-            .map(|chip| self.cell(chip, false).0)
+        let (cells, width) = self.cells(self.chips.len());
+        self.rows(&cells, width)
+    }
+
+    /// One after the other, each linked to the next, in as many rows as it takes.
+    fn rows(&self, cells: &[(String, usize)], width: usize) -> String {
+        let columns = ((self.look.width.saturating_sub(4)) / (width + 3)).max(1);
+        let rows: Vec<String> = cells
+            .chunks(columns)
+            .map(|row| {
+                let row: Vec<String> = row.iter().map(|c| Self::padded(c, width)).collect();
+                row.join(" ─ ")
+            })
             .collect();
-        format!("  {}\n", cells.join(" ─ "))
+        format!("  {}\n", rows.join(" ─\n  "))
+    }
+
+    /// Said where one EFA is beside several devices, and so in several cells.
+    fn shared_efas(&self) -> String {
+        let beside = |efa: &&Cell<'_>| {
+            let chips = self.chips.iter();
+            let own = chips.filter(|chip| chip.group.is_some() && chip.group == efa.group);
+            own.count()
+        };
+        match self.efas.iter().map(|efa| beside(&efa)).max() {
+            Some(chips @ 2..) => {
+                let words = format!("each EFA is beside {chips} devices and stands in their cells");
+                format!("  {}\n", self.look.dim(words))
+            }
+            _ => String::new(),
+        }
     }
 
     /// EFAs that no cell of the picture shows.

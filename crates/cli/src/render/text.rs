@@ -116,7 +116,7 @@ fn refused(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
         out.push_str(&format!("{who} {word}"));
         // One reason for all nodes is told once.
         match refusal.nodes.as_slice() {
-            [] => out.push_str(&format!(": {}\n", refusal.message)),
+            [] => out.push_str(&look.wrap(&format!(": {}", refusal.message), 2)),
             [one] => out.push_str(&format!(" on {}\n", nodes(&one.names, verbose))),
             more => {
                 let groups = count(more.len(), "group");
@@ -124,15 +124,15 @@ fn refused(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
             }
         }
         for node in &refusal.nodes {
-            if refusal.nodes.len() > 1 {
-                out.push_str(&format!("  {}: ", nodes(&node.names, verbose)));
+            let whose = if refusal.nodes.len() > 1 {
+                format!("{}: ", nodes(&node.names, verbose))
             } else {
-                out.push_str("  ");
-            }
-            out.push_str(&format!("{}\n", node.message));
+                String::new()
+            };
+            out.push_str(&look.wrap(&format!("  {whose}{}", node.message), 4));
             if verbose {
                 for detail in &node.details {
-                    out.push_str(&format!("    {detail}\n"));
+                    out.push_str(&look.wrap(&format!("    {detail}"), 6));
                 }
             }
         }
@@ -158,7 +158,8 @@ fn unprepared(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
         let word = look.colored(AnsiColor::Red, "would not start");
         let who = names(&pods, verbose, look);
         out.push_str(&format!("{who} {word}: preparing the devices is refused\n"));
-        out.push_str(&format!("  {}\n\n", prepare.message));
+        out.push_str(&look.wrap(&format!("  {}", prepare.message), 4));
+        out.push('\n');
     }
 }
 
@@ -193,12 +194,12 @@ fn warn(warnings: &[Warning], verbose: bool, look: Look, out: &mut String) {
         warnings.len().min(MOST_WARNINGS)
     };
     for warning in &warnings[..shown] {
-        let word = look.colored(AnsiColor::Yellow, format!("warning[{}]", warning.code));
-        out.push_str(&word);
+        let mut line = look.colored(AnsiColor::Yellow, format!("warning[{}]", warning.code));
         if !warning.object.is_empty() {
-            out.push_str(&format!(" {}", warning.object));
+            line.push_str(&format!(" {}", warning.object));
         }
-        out.push_str(&format!(": {}\n", warning.message));
+        line.push_str(&format!(": {}", warning.message));
+        out.push_str(&look.wrap(&line, 2));
     }
     if shown < warnings.len() {
         let rest = count(warnings.len() - shown, "more warning");
