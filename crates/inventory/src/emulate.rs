@@ -3,7 +3,7 @@
 //!
 //! Sources: the kernel drivers' sysfs interfaces (Neuron SDK's sysfs guide; amzn-drivers).
 //!
-//! [`tree`] says what a tree holds, [`write()`] makes a folder hold exactly that. Written again with
+//! [`tree()`] says what a tree holds, [`write()`] makes a folder hold exactly that. Written again with
 //! other faults it changes only what differs, so a driver that watches sees a chip fail and recover.
 
 mod faults;

@@ -64,6 +64,11 @@ fn every_type_is_found_and_publishes_what_the_inventory_prints() {
     for kind in &ALL {
         let folder = folder(&format!("as-inventory/{}", kind.name));
         write(&folder, kind, &Options::default());
+        for (path, entry) in emulate::tree(kind, &Options::default()).expect("no faults") {
+            let there = folder.join(&path).canonicalize();
+            let inside = there.is_ok_and(|place| place.starts_with(&folder));
+            assert!(inside, "{}: {} {entry:?}", kind.name, path.display());
+        }
         let machine = read(&folder);
         assert_eq!(machine, Machine::of(kind), "{}", kind.name);
         for publish in [NeuronPublish::Devices, NeuronPublish::Node] {
