@@ -459,13 +459,18 @@ impl<E: Engine> Scene<'_, '_, E> {
                 want,
             };
         }
-        Reason::TooFewDevices {
-            blocked: self.blocked(&[0]),
-            want,
+        let blocked = self.blocked(&[0]);
+        let is_short = |blocked: &Blocked| matches!(blocked.why, Why::Capacity(_));
+        if blocked.iter().any(is_short) {
+            return Reason::CapacityExhausted {
+                wants: vec![want],
+                blocked,
+            };
         }
+        Reason::TooFewDevices { blocked, want }
     }
 
-    /// How many devices each selector of the only request shuts out.
+    /// How many devices each selector of the only request shuts out, and what else does.
     fn shut_out(&mut self) -> Vec<ShutOut> {
         let choice = &self.problem.options[0];
         let expressions = choice.class.selectors.iter().chain(&choice.query.selectors);
@@ -494,6 +499,21 @@ impl<E: Engine> Scene<'_, '_, E> {
                     devices,
                 });
             }
+        }
+        if !left.is_empty() {
+            let asked = choice.query.capacity.iter().flatten();
+            let asked: Vec<_> = asked
+                .map(|(name, amount)| format!("{name} {amount}"))
+                .collect();
+            let by = match asked.as_slice() {
+                [] => "node".into(),
+                _ => ShutOut::CAPACITY.into(),
+            };
+            result.push(ShutOut {
+                by,
+                expression: asked.join(", ").into(),
+                devices: left.len(),
+            });
         }
         result
     }

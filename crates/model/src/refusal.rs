@@ -135,12 +135,13 @@ pub struct Want {
     pub free: usize,
 }
 
-/// Devices that an expression shuts out.
+/// Devices that are shut out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShutOut {
-    /// `class NAME` or `selector`
+    /// `class NAME` or `selector`; then [`ShutOut::CAPACITY`], or `node`: devices that pass all
+    /// selectors and are for other nodes.
     pub by: Text,
-    /// The CEL expression.
+    /// The CEL expression, or what is asked of the capacity; empty for `node`.
     pub expression: Text,
     /// How many devices.
     pub devices: usize,
@@ -224,7 +225,8 @@ impl Refusal {
                     expression,
                     devices,
                 } = shut;
-                lines.push(format!("{by} shuts out {devices}: {expression}"));
+                let what = if expression.is_empty() { "" } else { ": " };
+                lines.push(format!("{by} shuts out {devices}{what}{expression}"));
             }
         }
         if let Reason::NoCommonValue { values, .. } = reason {
@@ -241,6 +243,11 @@ impl Refusal {
         );
         lines
     }
+}
+
+impl ShutOut {
+    /// Devices that pass all selectors and are too small.
+    pub const CAPACITY: &'static str = "capacity";
 }
 
 impl Reason {
@@ -307,11 +314,28 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::NoDevices => f.write_str("no devices are published for the node"),
-            Reason::NoMatch { want, devices, .. } => write!(
-                f,
-                "request {}: none of {devices} devices is of class {} and passes all selectors",
-                want.request, want.class
-            ),
+            Reason::NoMatch {
+                want,
+                devices,
+                shut_out,
+            } => {
+                write!(
+                    f,
+                    "request {}: none of {devices} devices is of class {} and passes all selectors",
+                    want.request, want.class
+                )?;
+                match shut_out.last() {
+                    Some(last) if &*last.by == ShutOut::CAPACITY => write!(
+                        f,
+                        " with the capacity that is asked for ({}); {} would but for that",
+                        last.expression, last.devices
+                    ),
+                    Some(last) if &*last.by == "node" => {
+                        write!(f, " on this node; {} would on another", last.devices)
+                    }
+                    _ => Ok(()),
+                }
+            }
             Reason::TooFewDevices { want, blocked } => {
                 write!(
                     f,
@@ -347,7 +371,9 @@ impl fmt::Display for Reason {
                     some_blocked(f, &value.blocked)?;
                 }
                 if values.len() > 3 {
-                    write!(f, "; {} more values", values.len() - 3)?;
+                    let more = values.len() - 3;
+                    let plural = if more == 1 { "" } else { "s" };
+                    write!(f, "; {more} more value{plural}")?;
                 }
                 Ok(())
             }
