@@ -116,7 +116,26 @@ pub struct Loaded {
 impl Scenario {
     /// What can be wrong with a scenario that can be read.
     pub fn check(&self) -> Result<(), String> {
-        self.features().map(|_| ())
+        self.features()?;
+        for (index, slice) in self.slices.iter().enumerate() {
+            check_slice(&slice.spec).map_err(|error| format!("slices[{index}].spec.{error}"))?;
+        }
+        for (index, claim) in self.claims.iter().enumerate() {
+            let devices = claim.spec.as_ref().and_then(|spec| spec.devices.as_ref());
+            let requests = devices.and_then(|devices| devices.requests.as_ref());
+            for (at, request) in requests.into_iter().flatten().enumerate() {
+                let path = format!("claims[{index}].spec.devices.requests[{at}]");
+                check_request(request).map_err(|error| format!("{path}.{error}"))?;
+            }
+        }
+        let consumed = self.allocated.iter().flat_map(|all| &all.capacity);
+        for (index, consumed) in consumed.enumerate() {
+            for (name, amount) in consumed.capacity.iter().flatten() {
+                let path = format!("allocated.capacity[{index}].capacity[{name}]");
+                is_quantity(amount, &path)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn features(&self) -> Result<Features, String> {
@@ -262,6 +281,72 @@ pub fn outcome(verdict: &Verdict) -> &'static str {
         Verdict::NodeError(_) => "node-error",
         Verdict::Fatal(_) => "fatal",
         Verdict::GaveUp => "gave-up",
+    }
+}
+
+fn check_slice(spec: &api::ResourceSliceSpec) -> Result<(), String> {
+    for (at, device) in spec.devices.iter().flatten().enumerate() {
+        for (name, capacity) in device.capacity.iter().flatten() {
+            let path = format!("devices[{at}].capacity[{name}]");
+            is_quantity(&capacity.value, &format!("{path}.value"))?;
+            let Some(policy) = &capacity.request_policy else {
+                continue;
+            };
+            let path = format!("{path}.requestPolicy");
+            let range = policy.valid_range.as_ref();
+            let single = [
+                ("default", policy.default.as_ref()),
+                ("validRange.min", range.map(|range| &range.min)),
+                ("validRange.max", range.and_then(|range| range.max.as_ref())),
+                ("validRange.step", range.and_then(|range| range.step.as_ref())),
+            ];
+            for (name, value) in single {
+                if let Some(value) = value {
+                    is_quantity(value, &format!("{path}.{name}"))?;
+                }
+            }
+            for (at, value) in policy.valid_values.iter().flatten().enumerate() {
+                is_quantity(value, &format!("{path}.validValues[{at}]"))?;
+            }
+        }
+        for (entry, consumed) in device.consumes_counters.iter().flatten().enumerate() {
+            for (name, counter) in &consumed.counters {
+                let path = format!("devices[{at}].consumesCounters[{entry}].counters[{name}]");
+                is_quantity(&counter.value, &format!("{path}.value"))?;
+            }
+        }
+    }
+    for (at, set) in spec.shared_counters.iter().flatten().enumerate() {
+        for (name, counter) in &set.counters {
+            let path = format!("sharedCounters[{at}].counters[{name}].value");
+            is_quantity(&counter.value, &path)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_request(request: &api::DeviceRequest) -> Result<(), String> {
+    let exactly = request.exactly.iter();
+    let exactly = exactly.map(|query| ("exactly".to_owned(), query.capacity.as_ref()));
+    let alternatives = request.first_available.iter().flatten().enumerate();
+    let alternatives =
+        alternatives.map(|(at, query)| (format!("firstAvailable[{at}]"), query.capacity.as_ref()));
+    for (path, capacity) in exactly.chain(alternatives) {
+        let requests = capacity.and_then(|capacity| capacity.requests.as_ref());
+        for (name, amount) in requests.into_iter().flatten() {
+            is_quantity(amount, &format!("{path}.capacity.requests[{name}]"))?;
+        }
+    }
+    Ok(())
+}
+
+/// An empty text stands for a field that is absent, which upstream takes for zero.
+fn is_quantity(value: &ApiQuantity, path: &str) -> Result<(), String> {
+    let text = &value.0;
+    let parsed: Result<Quantity, _> = text.parse();
+    match parsed {
+        Err(error) if !text.is_empty() => Err(format!("{path}: {text:?}: {error}")),
+        _ => Ok(()),
     }
 }
 
