@@ -10,11 +10,12 @@ use trainyard_model::features::{Feature, Features};
 use trainyard_model::quantity::Quantity;
 use trainyard_model::selector::{self, CheckError, CompileError, EvalError, ExpressionCheck};
 
-use crate::check::{Environment, check, simplify};
+use crate::check::{Environment, check};
 use crate::declarations::functions;
 use crate::device::{Subject, inner, to_attribute};
 use crate::eval::evaluate;
 use crate::parse::parse;
+use crate::plan::{plan, simplify};
 use crate::syntax::{Expr, Fold, Kind};
 use crate::typing::Type;
 use crate::value::{Key, Map, Value};
@@ -27,6 +28,15 @@ pub struct Expression(Arc<Compiled>);
 struct Compiled {
     tree: Expr,
     reads: Reads,
+}
+
+impl Expression {
+    /// What evaluating it on this device costs; `None`: the device cannot be evaluated on.
+    pub fn cost(&self, device: &Prepared) -> Option<u64> {
+        let subject = &device.0.subject;
+        let (_, cost) = evaluate(&self.0.tree, subject);
+        subject.broken.is_none().then_some(cost)
+    }
 }
 
 /// What an expression can see of a device.
@@ -127,8 +137,9 @@ fn compile(
     };
     let mut tree =
         parse(source).map_err(|e| error(format!("compilation failed: {}", e.message), e.at))?;
-    let found = check(&mut tree, environment)
+    let checked = check(&mut tree, environment)
         .map_err(|e| error(format!("compilation failed: {}", e.message), e.at))?;
+    let found = checked.type_of(&tree).clone();
     let scalar = |t: &Type| {
         matches!(
             t,
@@ -140,6 +151,8 @@ fn compile(
         t => *t == Type::Bool || *t == environment.attribute,
     };
     if good {
+        plan(&mut tree, &checked)
+            .map_err(|e| error(format!("program instantiation failed: {}", e.message), e.at))?;
         return Ok(tree);
     }
     let message = if derived {
@@ -330,7 +343,8 @@ fn result(expression: &Expression, device: &Prepared) -> Result<Value, EvalError
             message: message.clone(),
         });
     }
-    evaluate(&expression.0.tree, &device.subject).map_err(|error| EvalError { message: error.0 })
+    let (result, _) = evaluate(&expression.0.tree, &device.subject);
+    result.map_err(|error| EvalError { message: error.0 })
 }
 
 /// Checks expressions that are being written, as the API server does.

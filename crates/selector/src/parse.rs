@@ -60,8 +60,10 @@ fn call(function: &str, arguments: Vec<Expr>, at: usize) -> Expr {
             function: function.into(),
             arguments,
             method: false,
+            plan: crate::syntax::CallPlan::default(),
         },
         at,
+        id: 0,
     }
 }
 
@@ -229,8 +231,11 @@ impl Parser {
         let at = self.at();
         for (symbol, function) in [("!", "!_"), ("-", "-_")] {
             let mut count = 0;
-            // A minus before a number belongs to the number.
-            while !(symbol == "-" && self.is_negative_number()) && self.eat(symbol) {
+            // A single minus before a number belongs to the number.
+            if symbol == "-" && self.is_negative_number() {
+                break;
+            }
+            while self.eat(symbol) {
                 count += 1;
             }
             if count > 0 {
@@ -277,6 +282,7 @@ impl Parser {
                             optional,
                         },
                         at,
+                        id: 0,
                     };
                 }
             } else if self.eat("[") {
@@ -331,6 +337,7 @@ impl Parser {
             Token::Literal(value) => Ok(Expr {
                 kind: Kind::Constant(value),
                 at,
+                id: 0,
             }),
             Token::MostNegative => self.error(at, "invalid int literal"),
             Token::Symbol("-") => {
@@ -346,6 +353,7 @@ impl Parser {
                 Ok(Expr {
                     kind: Kind::Constant(value),
                     at,
+                    id: 0,
                 })
             }
             Token::Symbol("(") => {
@@ -362,6 +370,7 @@ impl Parser {
                 Ok(Expr {
                     kind: Kind::List(items),
                     at,
+                    id: 0,
                 })
             }
             Token::Symbol("{") => {
@@ -379,6 +388,7 @@ impl Parser {
                 Ok(Expr {
                     kind: Kind::Map(entries),
                     at,
+                    id: 0,
                 })
             }
             Token::Symbol(".") => match self.take() {
@@ -406,6 +416,7 @@ impl Parser {
             return Ok(Expr {
                 kind: Kind::Identifier(name),
                 at,
+                id: 0,
             });
         }
         let mut arguments = self.list(")", Parser::expression)?;
@@ -418,6 +429,7 @@ impl Parser {
                 }) => Ok(Expr {
                     kind: Kind::Has { operand, field },
                     at,
+                    id: 0,
                 }),
                 _ => self.error(at, "invalid argument to has() macro"),
             };
@@ -449,6 +461,7 @@ impl Parser {
                     body: Box::new(body),
                 },
                 at,
+                id: 0,
             });
         }
         // Kind, number of variables, whether the first of two further arguments is a filter.
@@ -458,7 +471,7 @@ impl Parser {
             ("exists", 2) => (F::Exists, 1),
             ("exists", 3) => (F::Exists, 2),
             ("exists_one", 2) => (F::ExistsOne, 1),
-            ("existsOne", 3) => (F::ExistsOne, 2),
+            ("exists_one" | "existsOne", 3) => (F::ExistsOne, 2),
             ("filter", 2) => (F::Filter, 1),
             ("map", 2 | 3) => (F::List, 1),
             ("transformList", 3 | 4) => (F::List, 2),
@@ -475,6 +488,7 @@ impl Parser {
                         flat: &*name == "optFlatMap",
                     },
                     at,
+                    id: 0,
                 });
             }
             _ => {
@@ -485,8 +499,10 @@ impl Parser {
                         function: name,
                         arguments: all,
                         method: true,
+                        plan: crate::syntax::CallPlan::default(),
                     },
                     at,
+                    id: 0,
                 });
             }
         };
@@ -513,8 +529,10 @@ impl Parser {
                 second,
                 filter,
                 body,
+                charges: false,
             })),
             at,
+            id: 0,
         })
     }
 

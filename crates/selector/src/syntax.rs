@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::charge::Charge;
 use crate::value::Value;
 
 /// A part of an expression.
@@ -11,6 +12,8 @@ pub struct Expr {
     pub kind: Kind,
     /// Byte offset in the source.
     pub at: usize,
+    /// Its number among the parts of the whole, given by the checker.
+    pub id: usize,
 }
 
 /// The kinds of expression.
@@ -44,6 +47,8 @@ pub enum Kind {
         arguments: Vec<Expr>,
         /// Whether it was written with a receiver.
         method: bool,
+        /// How it is evaluated; found by the planner.
+        plan: CallPlan,
     },
     /// `[a, ?b]`
     List(Vec<Item>),
@@ -78,6 +83,45 @@ pub enum Kind {
         /// After the dot.
         id: Arc<str>,
     },
+}
+
+/// How a call is evaluated, and what that costs.
+#[derive(Debug, Clone, Default)]
+pub struct CallPlan {
+    /// Which of the operators with an evaluation of their own it is.
+    pub operator: Operator,
+    /// What it costs beyond its arguments.
+    pub charge: Charge,
+    /// Whether an argument that fails keeps those after it from being evaluated.
+    pub early: bool,
+    /// A regular expression that is a constant.
+    pub pattern: Option<regex::Regex>,
+}
+
+/// The operators that are evaluated in their own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Operator {
+    /// Any function.
+    #[default]
+    Function,
+    /// `&&`
+    And,
+    /// `||`
+    Or,
+    /// `?:`
+    Conditional,
+    /// `[ ]`
+    Index,
+    /// `[? ]`
+    OptionalIndex,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `or` of an optional
+    OptionalOr,
+    /// `orValue` of an optional
+    OptionalOrValue,
 }
 
 /// An element of a list literal.
@@ -115,6 +159,8 @@ pub struct Fold {
     pub filter: Option<Expr>,
     /// What is collected.
     pub body: Option<Expr>,
+    /// Of `sortBy`: whether the type of the keys is known, on which its cost depends.
+    pub charges: bool,
 }
 
 /// The macros over elements.

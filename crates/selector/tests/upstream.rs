@@ -61,40 +61,33 @@ fn attribute(json: &serde_json::Value) -> Attribute {
     }
 }
 
-#[test]
-fn outcomes_are_those_of_cel_go() {
-    let mut engine = Engine::new();
-    let devices = devices(&mut engine);
-    let mut different = Vec::new();
-    let mut count = 0;
-    for line in include_str!("outcomes.txt").lines() {
-        let (expression, outcomes) = line.rsplit_once(' ').expect("an expression and outcomes");
-        let expression: String = serde_json::from_str(expression).expect("a JSON string");
-        let (ours, why) = match engine.compile(&expression) {
-            Err(error) => ("c".to_owned(), error.to_string()),
-            Ok(compiled) => {
-                let mut why = String::new();
-                let ours = devices
-                    .iter()
-                    .map(|device| match engine.matches(&compiled, device) {
-                        Ok(true) => 't',
-                        Ok(false) => 'f',
-                        Err(error) => {
-                            why = error.to_string();
-                            'e'
-                        }
-                    })
-                    .collect();
-                (ours, why)
-            }
-        };
-        count += 1;
-        if ours != outcomes {
-            different.push(format!(
-                "{expression}\n    cel-go {outcomes}, ours {ours} ({why})"
-            ));
+/// What cel-go said of an expression.
+struct Recorded {
+    expression: String,
+    /// A letter for each device; `c`: does not compile.
+    outcomes: String,
+    /// Estimated costs, with the gates on and off; `c`: does not compile.
+    estimates: [String; 2],
+    /// What it cost on each device, where that is known.
+    costs: Vec<Option<u64>>,
+}
+
+fn recorded() -> Vec<Recorded> {
+    let lines = include_str!("outcomes.txt").lines();
+    let record = |line: &str| {
+        let mut parts = line.split('\t');
+        let mut part = || parts.next().unwrap_or("c").to_owned();
+        Recorded {
+            expression: serde_json::from_str(&part()).expect("a JSON string"),
+            outcomes: part(),
+            estimates: [part(), part()],
+            costs: part().split(',').map(|cost| cost.parse().ok()).collect(),
         }
-    }
+    };
+    lines.map(record).collect()
+}
+
+fn report(count: usize, different: &[String]) {
     assert!(count > 500, "the table has lost lines");
     assert!(
         different.is_empty(),
@@ -102,4 +95,45 @@ fn outcomes_are_those_of_cel_go() {
         different.len(),
         different.join("\n")
     );
+}
+
+#[test]
+fn outcomes_and_costs_are_those_of_cel_go() {
+    let mut engine = Engine::new();
+    let devices = devices(&mut engine);
+    let (mut different, mut count) = (Vec::new(), 0);
+    for line in recorded() {
+        let (mut ours, mut why, mut costs) = (String::new(), String::new(), Vec::new());
+        match engine.compile(&line.expression) {
+            Err(error) => {
+                ours = "c".to_owned();
+                why = error.to_string();
+            }
+            Ok(compiled) => {
+                for (device, theirs) in devices.iter().zip(&line.costs) {
+                    ours.push(match engine.matches(&compiled, device) {
+                        Ok(true) => 't',
+                        Ok(false) => 'f',
+                        Err(error) => {
+                            why = error.to_string();
+                            if why.contains("cost limit exceeded") {
+                                'l'
+                            } else {
+                                'e'
+                            }
+                        }
+                    });
+                    costs.push(theirs.and_then(|_| compiled.cost(device)));
+                }
+            }
+        };
+        count += 1;
+        if ours != line.outcomes || (ours != "c" && costs != line.costs) {
+            different.push(format!(
+                "{}\n    cel-go {} {:?}\n    ours   {ours} {costs:?} ({why})",
+                line.expression, line.outcomes, line.costs,
+            ));
+        }
+    }
+    report(count, &different);
 }
