@@ -13,7 +13,8 @@ use trainyard_model::selector::{self, CheckError, CompileError, EvalError, Expre
 use crate::check::{Environment, check};
 use crate::declarations::functions;
 use crate::device::{Subject, inner, to_attribute};
-use crate::eval::evaluate;
+use crate::estimate::{Range, estimate};
+use crate::eval::{COST_LIMIT, evaluate};
 use crate::parse::parse;
 use crate::plan::{plan, simplify};
 use crate::syntax::{Expr, Fold, Kind};
@@ -108,12 +109,13 @@ impl Engine {
         if let Some(known) = self.compiled.get(&key) {
             return known.clone();
         }
-        let result = compile(source, &self.environment, derived, true).map(|mut tree| {
-            let mut reads = Reads::default();
-            simplify(&mut tree);
-            reads.visit(&tree);
-            Expression(Arc::new(Compiled { tree, reads }))
-        });
+        let result =
+            compile(source, &self.environment, derived, true, false).map(|(mut tree, _)| {
+                let mut reads = Reads::default();
+                simplify(&mut tree);
+                reads.visit(&tree);
+                Expression(Arc::new(Compiled { tree, reads }))
+            });
         self.compiled.insert(key, result.clone());
         result
     }
@@ -124,13 +126,14 @@ impl Engine {
     }
 }
 
-/// Parses and checks, the type of the result included.
+/// Parses, checks and plans, the type of the result included; the cost is `estimated` on request.
 fn compile(
     source: &str,
     environment: &Environment,
     derived: bool,
     lists: bool,
-) -> Result<Expr, CompileError> {
+    estimated: bool,
+) -> Result<(Expr, Option<Range>), CompileError> {
     let error = |message: String, at: usize| CompileError {
         message: message.into(),
         span: Some((at, (at + 1).min(source.len().max(at)))),
@@ -151,9 +154,10 @@ fn compile(
         t => *t == Type::Bool || *t == environment.attribute,
     };
     if good {
+        let cost = estimated.then(|| estimate(&tree, &checked));
         plan(&mut tree, &checked)
             .map_err(|e| error(format!("program instantiation failed: {}", e.message), e.at))?;
-        return Ok(tree);
+        return Ok((tree, cost));
     }
     let message = if derived {
         format!(
@@ -368,19 +372,27 @@ impl Checker {
         }
     }
 
-    fn check(&self, expression: &str, derived: bool) -> Result<(), CheckError> {
-        compile(expression, &self.environment, derived, self.lists)
-            .map(|_| ())
-            .map_err(|error| CheckError::Invalid(error.message))
+    /// What evaluating an expression is estimated to cost.
+    pub fn estimate(&self, expression: &str, derived: bool) -> Result<Range, CompileError> {
+        let (_, cost) = compile(expression, &self.environment, derived, self.lists, true)?;
+        Ok(cost.unwrap_or(Range::UNKNOWN))
+    }
+
+    fn check(&self, expression: &str, derived: bool) -> Result<u64, CheckError> {
+        match self.estimate(expression, derived) {
+            Err(error) => Err(CheckError::Invalid(error.message)),
+            Ok(cost) if cost.max > COST_LIMIT => Err(CheckError::TooCostly(cost.max)),
+            Ok(cost) => Ok(cost.max),
+        }
     }
 }
 
 impl ExpressionCheck for Checker {
     fn check_selector(&self, expression: &str) -> Result<(), CheckError> {
-        self.check(expression, false)
+        self.check(expression, false).map(|_| ())
     }
 
     fn check_derived(&self, expression: &str) -> Result<u64, CheckError> {
-        self.check(expression, true).map(|()| 0)
+        self.check(expression, true)
     }
 }

@@ -15,6 +15,7 @@ pub mod check;
 pub mod declarations;
 pub mod device;
 mod engine;
+pub mod estimate;
 pub mod eval;
 mod fold;
 pub mod lex;

@@ -40,6 +40,9 @@ pub enum Work {
     Sort {
         texts: bool,
     },
+    SortBy {
+        texts: bool,
+    },
     /// `sets.contains` and `sets.intersects` go over their arguments once, `sets.equivalent` twice.
     Sets {
         times: u32,

@@ -1,8 +1,9 @@
 //! Expressions and devices with the outcomes that cel-go gave them, recorded by `conformance/cel`.
 
 use trainyard_model::device::{Attribute, Capacity, Device};
+use trainyard_model::features::{Feature, Features};
 use trainyard_model::selector::Engine as _;
-use trainyard_selector::{Engine, Prepared};
+use trainyard_selector::{Checker, Engine, Prepared};
 
 /// The devices of `devices.json`, with their drivers.
 fn devices(engine: &mut Engine) -> Vec<Prepared> {
@@ -132,6 +133,37 @@ fn outcomes_and_costs_are_those_of_cel_go() {
             different.push(format!(
                 "{}\n    cel-go {} {:?}\n    ours   {ours} {costs:?} ({why})",
                 line.expression, line.outcomes, line.costs,
+            ));
+        }
+    }
+    report(count, &different);
+}
+
+#[test]
+fn estimates_are_those_of_cel_go() {
+    let none = Features::NONE;
+    let all = none
+        .with(Feature::ListTypeAttributes)
+        .with(Feature::ConsumableCapacity);
+    let checkers = [all, none].map(Checker::new);
+    let (mut different, mut count) = (Vec::new(), 0);
+    for line in recorded() {
+        count += 1;
+        let mut why = String::new();
+        let ours =
+            checkers
+                .each_ref()
+                .map(|checker| match checker.estimate(&line.expression, false) {
+                    Ok(cost) => cost.max.to_string(),
+                    Err(error) => {
+                        why = error.to_string();
+                        "c".to_owned()
+                    }
+                });
+        if ours != line.estimates {
+            different.push(format!(
+                "{}\n    cel-go {:?}\n    ours   {ours:?} ({why})",
+                line.expression, line.estimates
             ));
         }
     }
