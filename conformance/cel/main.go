@@ -97,9 +97,9 @@ func main() {
 			}
 			matches, details, err := result.DeviceMatches(context.Background(), input)
 			cost := actualCost(details)
-			for range 12 {
-				// Go goes over maps in any order.
-				if _, again, _ := result.DeviceMatches(context.Background(), input); actualCost(again) != cost {
+			// Go goes over maps in any order. What costs much goes over none in this table.
+			for again := 0; again < 12 && len(cost) < 5; again++ {
+				if _, details, _ := result.DeviceMatches(context.Background(), input); actualCost(details) != cost {
 					cost = "-"
 					break
 				}

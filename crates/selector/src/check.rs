@@ -123,7 +123,10 @@ impl Checker<'_> {
             Kind::Identifier(name) => self.identifier(name, at),
             Kind::Has { operand, field } => {
                 let operand = self.infer(operand)?;
-                self.field(&operand, field, at)?;
+                match self.bindings.resolve(&operand, false) {
+                    Type::Optional(inner) => self.field(&inner, field, at)?,
+                    plain => self.field(&plain, field, at)?,
+                };
                 Ok(Type::Bool)
             }
             Kind::Select {
@@ -383,7 +386,6 @@ impl Checker<'_> {
                 format!("found no matching overload for '{function}' applied to '{shown}'"),
             );
         };
-        fitting.dedup_by(|a, b| *a == Work::Flatten && a == b);
         self.notes[id].fitting = fitting;
         if function == "format" && method {
             self.check_format(arguments, at)?;
@@ -493,6 +495,10 @@ impl Checker<'_> {
                 other => return fail(at, format!("expected a map but found '{other}'")),
             },
             (FoldKind::SortBy, Some((body, at))) => {
+                // What may be of any type is of the first that can be sorted.
+                if let Type::Variable(_) = self.bindings.resolve(&body, false) {
+                    self.bindings.assign(&Type::Int, &body);
+                }
                 let found = self.bindings.resolve(&body, true);
                 let sortable = matches!(
                     found,

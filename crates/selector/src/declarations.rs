@@ -194,7 +194,6 @@ kubernetes.URL.getEscapedPath() string
 kubernetes.URL.getQuery() map<string, list<string>>
 
 list<A>.slice(int, int) list<A>
-list<dyn>.flatten() list<dyn>
 list<list<A>>.flatten() list<A>
 list<dyn>.flatten(int) list<dyn>
 list<A>.distinct() list<A>

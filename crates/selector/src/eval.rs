@@ -434,19 +434,28 @@ impl<'a> Evaluator<'a> {
                     return self.charge(plan.charge, &both, Err(failed));
                 };
                 let result = match plan.operator {
-                    Operator::Equal | Operator::NotEqual if left.refuses_equality(right) => {
-                        Err(Error::no_overload())
-                    }
+                    Operator::Equal if left.refuses_equality(right) => Err(Error::no_overload()),
                     Operator::Equal => Ok(Value::Bool(left.equals(right))),
-                    Operator::NotEqual => Ok(Value::Bool(!left.equals(right))),
+                    Operator::NotEqual => Ok(Value::Bool(
+                        left.refuses_equality(right) || !left.equals(right),
+                    )),
                     _ => library::call(function, &[left.clone(), right.clone()]),
                 };
                 self.charge(plan.charge, &[Some(left), Some(right)], result)
             }
             _ => {
                 let mut values = Vec::with_capacity(arguments.len());
-                for argument in arguments {
-                    values.push(self.value(argument)?);
+                for (index, argument) in arguments.iter().enumerate() {
+                    match self.value(argument) {
+                        Ok(value) => values.push(value),
+                        // The call counts where all of its arguments were evaluated.
+                        Err(error) if index + 1 == arguments.len() => {
+                            let known = values.iter().map(Some).chain([None]);
+                            let known: Vec<_> = known.collect();
+                            return self.charge(plan.charge, &known, Err(error));
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
                 let result = match &plan.pattern {
                     Some(pattern) => library::regex::call_compiled(function, pattern, &values),

@@ -175,8 +175,9 @@ impl<'a> Evaluator<'a> {
                     return Ok(());
                 }
                 self.cost += 1;
-                let value = self.value(body)?;
+                let value = self.value(body);
                 self.cost += 1;
+                let value = value?;
                 let key = element.to_key().ok_or_else(Error::no_overload)?;
                 state.map.insert(key, value);
             }

@@ -25,6 +25,17 @@ const CONVERSIONS: [&str; 10] = [
     "uint",
 ];
 
+/// Functions of two arguments that cel-go evaluates as those of more where it cannot tell which
+/// overload is meant.
+const DISPATCHED: [&str; 6] = [
+    "indexOf",
+    "lastIndexOf",
+    "add",
+    "sub",
+    "containsIP",
+    "containsCIDR",
+];
+
 /// The names of types that are not those of messages.
 pub(crate) const TYPES: [&str; 12] = [
     "bool",
@@ -168,7 +179,10 @@ fn call(function: &str, arguments: &[Expr], fitting: &[Work]) -> Result<CallPlan
     Ok(CallPlan {
         operator,
         charge: charge(function, fitting),
-        early: arguments.len() > 2 || pattern.is_some() || function == "format",
+        early: arguments.len() > 2
+            || pattern.is_some()
+            || function == "format"
+            || fitting.len() > 1 && DISPATCHED.contains(&function),
         pattern,
     })
 }
