@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::declarations::{Functions, NAMESPACES};
 use crate::library::text;
-use crate::overload::{Work, work};
-use crate::syntax::{Expr, Fold, FoldKind, Kind};
+use crate::overload::{Work, sorts_texts, work};
+use crate::syntax::{Expr, Fold, FoldKind, Kind, Wrapper};
 use crate::typing::{Bindings, Type};
 use crate::value::Value;
 
@@ -192,7 +192,7 @@ impl Checker<'_> {
                 let value = value.unwrap_or_else(|| self.bindings.fresh());
                 Ok(Type::Map(Rc::new(key), Rc::new(value)))
             }
-            Kind::Fold(fold) => self.fold(fold, at),
+            Kind::Fold(fold) => self.fold(fold, at, id),
             Kind::Bind { name, value, body } => {
                 let value = self.infer(value)?;
                 self.scopes.push((name.clone(), value));
@@ -219,6 +219,30 @@ impl Checker<'_> {
                 } else {
                     Ok(Type::Optional(Rc::new(found)))
                 }
+            }
+            Kind::Wrapper { wrapper, value } => {
+                let plain = match wrapper {
+                    Wrapper::Bool => Type::Bool,
+                    Wrapper::Bytes => Type::Bytes,
+                    Wrapper::Double | Wrapper::Float => Type::Double,
+                    Wrapper::Int32 | Wrapper::Int64 => Type::Int,
+                    Wrapper::String => Type::String,
+                    Wrapper::UInt32 | Wrapper::UInt64 => Type::Uint,
+                };
+                if let Some(value) = value {
+                    let at = value.at;
+                    let found = self.infer(value)?;
+                    if !self.bindings.assign(&plain, &found) {
+                        let found = self.bindings.resolve(&found, true);
+                        return fail(
+                            at,
+                            format!(
+                                "expected type of field 'value' is '{plain}' but provided type is '{found}'"
+                            ),
+                        );
+                    }
+                }
+                Ok(plain)
             }
             Kind::Attribute { .. } => Ok(Type::Dyn),
         }
@@ -414,7 +438,8 @@ impl Checker<'_> {
             let found = &self.notes[item.value.id].found;
             let found = self.bindings.resolve(found, true);
             let good = match (verb, &found) {
-                (_, Type::Dyn | Type::Any) => true,
+                (_, Type::Dyn) => true,
+                (_, Type::Any) => false,
                 ('s', found) => !matches!(found, Type::Opaque(_) | Type::Optional(_)),
                 ('d', Type::Int | Type::Uint | Type::Double) => true,
                 ('f' | 'e', Type::Double) => true,
@@ -434,7 +459,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn fold(&mut self, fold: &mut Fold, at: usize) -> Inferred {
+    fn fold(&mut self, fold: &mut Fold, at: usize, id: usize) -> Inferred {
         let range = self.infer(&mut fold.range)?;
         let two = fold.second.is_some();
         let (first, second) = match self.bindings.resolve(&range, false) {
@@ -464,12 +489,18 @@ impl Checker<'_> {
         if let Some(name) = &fold.second {
             self.scopes.push((name.clone(), second));
         }
-        let result = self.fold_inside(fold, &first);
+        let result = self.fold_inside(fold, &range, &first, id);
         self.scopes.truncate(depth);
         result
     }
 
-    fn fold_inside(&mut self, fold: &mut Fold, element: &Type) -> Inferred {
+    fn fold_inside(
+        &mut self,
+        fold: &mut Fold,
+        range: &Type,
+        element: &Type,
+        id: usize,
+    ) -> Inferred {
         if let Some(filter) = &mut fold.filter {
             let at = filter.at;
             let found = self.infer(filter)?;
@@ -503,6 +534,7 @@ impl Checker<'_> {
                 let sortable = matches!(
                     found,
                     Type::Dyn
+                        | Type::Any
                         | Type::Int
                         | Type::Uint
                         | Type::Double
@@ -515,7 +547,20 @@ impl Checker<'_> {
                 if !sortable {
                     return fail(at, format!("cannot sort by '{found}'"));
                 }
-                Type::List(Rc::new(element.clone()))
+                self.notes[id].fitting = match &found {
+                    Type::Dyn | Type::Any => {
+                        [false, true].map(|texts| Work::SortBy { texts }).to_vec()
+                    }
+                    found => vec![Work::SortBy {
+                        texts: sorts_texts(found),
+                    }],
+                };
+                // A list of which nothing is known may hold anything once it is sorted.
+                let sorted = match self.bindings.resolve(range, false) {
+                    Type::List(_) => element.clone(),
+                    _ => self.bindings.fresh(),
+                };
+                Type::List(Rc::new(sorted))
             }
             (_, None) => Type::Dyn,
         })

@@ -213,6 +213,7 @@ impl Reads {
                 self.visit(range);
                 filter.iter().chain(body).for_each(|part| self.visit(part));
             }
+            Kind::Wrapper { value, .. } => value.iter().for_each(|value| self.visit(value)),
             Kind::Bind { value, body, .. } => {
                 self.visit(value);
                 self.visit(body);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::charge::Charge;
 use crate::device::Subject;
 use crate::library;
-use crate::syntax::{CallPlan, Expr, Kind, Operator};
+use crate::syntax::{CallPlan, Expr, Kind, Operator, Wrapper};
 use crate::value::{Key, Map, Value};
 
 /// Why an evaluation has no result.
@@ -186,6 +186,11 @@ impl<'a> Evaluator<'a> {
                 }
                 Ok(make_map(map))
             }
+            Kind::Wrapper { wrapper, value } => {
+                self.spend(40);
+                let value = value.as_ref().map(|value| self.value(value)).transpose()?;
+                wrap(*wrapper, value)
+            }
             Kind::Fold(fold) => self.fold(fold),
             Kind::Bind { name, value, body } => {
                 self.with(name, Variable::Bound(value), |e| e.value(body))
@@ -259,7 +264,7 @@ impl<'a> Evaluator<'a> {
             }
             Kind::Has { operand, field } => {
                 let container = self.operand(operand, false);
-                let has = container.and_then(|container| self.has(&container, field));
+                let has = container.and_then(|container| self.has(&container, field, observed));
                 if observed && is_conditional(operand) {
                     // cel-go takes back what it has not added.
                     self.cost = self.cost.saturating_sub(1);
@@ -372,9 +377,11 @@ impl<'a> Evaluator<'a> {
         Ok(Value::Optional(found.map(Arc::new)))
     }
 
-    fn has(&mut self, operand: &Value, field: &Arc<str>) -> Evaluated {
+    fn has(&mut self, operand: &Value, field: &Arc<str>, observed: bool) -> Evaluated {
         let key = Key::String(field.clone());
         match operand {
+            // A branch of a conditional loses that it is a test.
+            Value::Optional(_) if !observed => self.select(operand, &key, true),
             Value::Optional(None) => Ok(Value::Bool(false)),
             Value::Optional(Some(inner)) => {
                 let found = self.find(inner, &key)?.is_some();
@@ -499,6 +506,33 @@ impl<'a> Evaluator<'a> {
             _ => Err(Error::no_overload()),
         }
     }
+}
+
+/// What a message that stands for a plain value evaluates to.
+fn wrap(wrapper: Wrapper, value: Option<Value>) -> Evaluated {
+    let range = || Error::new("unsupported type conversion: range error");
+    Ok(match (wrapper, value) {
+        (Wrapper::Bool, None) => Value::Bool(false),
+        (Wrapper::Bytes, None) => Value::Bytes(Arc::default()),
+        (Wrapper::Double | Wrapper::Float, None) => Value::Double(0.0),
+        (Wrapper::Int32 | Wrapper::Int64, None) => Value::Int(0),
+        (Wrapper::String, None) => Value::from(""),
+        (Wrapper::UInt32 | Wrapper::UInt64, None) => Value::Uint(0),
+        (Wrapper::Int32, Some(Value::Int(value))) => {
+            Value::Int(i32::try_from(value).map_err(|_| range())?.into())
+        }
+        (Wrapper::UInt32, Some(Value::Uint(value))) => {
+            Value::Uint(u32::try_from(value).map_err(|_| range())?.into())
+        }
+        (Wrapper::Float, Some(Value::Double(value))) => Value::Double((value as f32).into()),
+        (Wrapper::Bool, Some(value @ Value::Bool(_)))
+        | (Wrapper::Bytes, Some(value @ Value::Bytes(_)))
+        | (Wrapper::Double, Some(value @ Value::Double(_)))
+        | (Wrapper::Int64, Some(value @ Value::Int(_)))
+        | (Wrapper::String, Some(value @ Value::String(_)))
+        | (Wrapper::UInt64, Some(value @ Value::Uint(_))) => value,
+        _ => return Err(Error::no_overload()),
+    })
 }
 
 pub(crate) fn no_such_key(key: &str) -> Error {

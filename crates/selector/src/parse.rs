@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::lex::{SyntaxError, Token, tokens};
-use crate::syntax::{Entry, Expr, Fold, FoldKind, Item, Kind};
+use crate::syntax::{CallPlan, Entry, Expr, Fold, FoldKind, Item, Kind, Wrapper};
 use crate::value::Value;
 
 /// Nesting beyond this is refused, as in cel-go; it also bounds the recursion of all that follows.
@@ -60,10 +60,23 @@ fn call(function: &str, arguments: Vec<Expr>, at: usize) -> Expr {
             function: function.into(),
             arguments,
             method: false,
-            plan: crate::syntax::CallPlan::default(),
+            plan: CallPlan::default(),
         },
         at,
         id: 0,
+    }
+}
+
+/// A name with dots.
+fn dotted(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        Kind::Identifier(name) => Some(name.to_string()),
+        Kind::Select {
+            operand,
+            field,
+            optional: false,
+        } => Some(format!("{}.{field}", dotted(operand)?)),
+        _ => None,
     }
 }
 
@@ -293,8 +306,7 @@ impl Parser {
             } else if matches!(self.peek(), Token::Symbol("{"))
                 && matches!(expr.kind, Kind::Identifier(_) | Kind::Select { .. })
             {
-                // A message: this environment declares no type that could be made so.
-                return self.error(at, "undeclared reference: no message type is declared here");
+                expr = self.message(&expr, at)?;
             } else {
                 return Ok(expr);
             }
@@ -306,6 +318,31 @@ impl Parser {
                 );
             }
         }
+    }
+
+    /// A message, of which only those that stand for a plain value are declared.
+    fn message(&mut self, name: &Expr, at: usize) -> Parsed {
+        let Some(wrapper) = dotted(name).and_then(|name| Wrapper::named(&name)) else {
+            return self.error(at, "undeclared reference: no such message type is declared");
+        };
+        self.expect("{")?;
+        let mut fields = self.list("}", |parser| {
+            let at = parser.at();
+            let (Token::Name(field) | Token::Quoted(field)) = parser.take() else {
+                parser.next -= 1;
+                return parser.unexpected();
+            };
+            if &*field != "value" {
+                return parser.error(at, format!("undefined field '{field}'"));
+            }
+            parser.expect(":")?;
+            parser.expression()
+        })?;
+        let kind = Kind::Wrapper {
+            wrapper,
+            value: fields.pop().map(Box::new),
+        };
+        Ok(Expr { kind, at, id: 0 })
     }
 
     /// Items between commas up to `end`; a comma may stand at the end of lists and maps, but not of
@@ -499,7 +536,7 @@ impl Parser {
                         function: name,
                         arguments: all,
                         method: true,
-                        plan: crate::syntax::CallPlan::default(),
+                        plan: CallPlan::default(),
                     },
                     at,
                     id: 0,

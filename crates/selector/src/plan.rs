@@ -74,8 +74,7 @@ pub fn plan(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
     let at = expr.at;
     let (found, fitting) = (checked.type_of(expr), checked.fitting(expr));
     if let Kind::Fold(fold) = &mut expr.kind {
-        let key = fold.body.as_ref().map(|body| checked.type_of(body));
-        fold.charges = !matches!(key, Some(Type::Dyn | Type::Any) | None);
+        fold.charges = fitting.len() == 1;
     }
     let folded = match &mut expr.kind {
         Kind::Identifier(name) => match found {
@@ -273,6 +272,7 @@ fn parts(expr: &mut Expr) -> Vec<&mut Expr> {
             parts.extend(body);
             parts
         }
+        Kind::Wrapper { value, .. } => value.iter_mut().map(|value| &mut **value).collect(),
         Kind::Bind { value, body, .. } => vec![value, body],
         Kind::OptionalMap { operand, body, .. } => vec![operand, body],
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::check::Checked;
-use crate::overload::{Work, sorts_texts};
+use crate::overload::Work;
 use crate::syntax::{Expr, Fold, FoldKind, Kind};
 use crate::typing::Type;
 use crate::value::Value;
@@ -37,6 +37,7 @@ pub enum Form {
     },
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
+    Message(Option<Box<Node>>),
     Comprehension(Box<Comprehension>),
     Bind {
         name: Arc<str>,
@@ -165,7 +166,9 @@ impl Expander<'_> {
                     .map(|entry| (self.expr(&entry.key), self.expr(&entry.value)))
                     .collect(),
             ),
-            Kind::Fold(fold) if fold.kind == FoldKind::SortBy => return self.sort_by(fold, &found),
+            Kind::Fold(fold) if fold.kind == FoldKind::SortBy => {
+                return self.sort_by(fold, &found, self.checked.fitting(expr));
+            }
             Kind::Fold(fold) => {
                 let range = self.expr(&fold.range);
                 return self.comprehension(fold, range, &found);
@@ -181,6 +184,9 @@ impl Expander<'_> {
                 body,
                 flat,
             } => return self.optional_map(operand, name, body, *flat, &found),
+            Kind::Wrapper { value, .. } => {
+                Form::Message(value.as_ref().map(|value| Box::new(self.expr(value))))
+            }
             // Made by the planner, later.
             Kind::Attribute { .. } => Form::Literal(Value::Null),
         };
@@ -226,24 +232,16 @@ impl Expander<'_> {
         )
     }
 
-    fn sort_by(&mut self, fold: &Fold, found: &Type) -> Node {
+    fn sort_by(&mut self, fold: &Fold, found: &Type, fitting: &[Work]) -> Node {
         let input: Arc<str> = "@__sortBy_input__".into();
         let init = self.expr(&fold.range);
         let target = self.identifier(&input, &init.found);
         let range = self.identifier(&input, &init.found);
         let key = fold.body.as_ref().map(|body| self.checked.type_of(body));
         let key = key.unwrap_or(&Type::Dyn).clone();
-        let keys = self.comprehension(fold, range, &Type::List(key.clone().into()));
-        let fitting = match key {
-            Type::Dyn | Type::Any => {
-                vec![Work::SortBy { texts: false }, Work::SortBy { texts: true }]
-            }
-            key => vec![Work::SortBy {
-                texts: sorts_texts(&key),
-            }],
-        };
+        let keys = self.comprehension(fold, range, &Type::List(key.into()));
         let name = "@sortByAssociatedKeys";
-        let sorted = self.call(found.clone(), name, Some(target), vec![keys], &fitting);
+        let sorted = self.call(found.clone(), name, Some(target), vec![keys], fitting);
         let form = Form::Bind {
             name: input,
             init: Box::new(init),

@@ -129,6 +129,10 @@ impl Coster {
                 });
                 cost
             }
+            Form::Message(value) => {
+                let value = value.as_ref().map(|value| self.cost(value));
+                Range::fixed(40).add(value.unwrap_or(Range::fixed(0)))
+            }
             Form::Comprehension(comprehension) => self.comprehension(node, comprehension),
             Form::Bind { name, init, result } => {
                 // The empty list that the macro goes over.
