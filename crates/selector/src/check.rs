@@ -556,11 +556,11 @@ impl Checker<'_> {
                     }],
                 };
                 // A list of which nothing is known may hold anything once it is sorted.
-                let sorted = match self.bindings.resolve(range, false) {
-                    Type::List(_) => element.clone(),
-                    _ => self.bindings.fresh(),
-                };
-                Type::List(Rc::new(sorted))
+                match self.bindings.resolve(range, false) {
+                    Type::List(_) => Type::List(Rc::new(element.clone())),
+                    _ if self.notes[id].fitting.len() > 1 => Type::Dyn,
+                    _ => Type::List(Rc::new(self.bindings.fresh())),
+                }
             }
             (_, None) => Type::Dyn,
         })

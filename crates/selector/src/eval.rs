@@ -428,7 +428,14 @@ impl<'a> Evaluator<'a> {
                 let one = self.value(one);
                 let result = one.as_ref().map_or_else(
                     |error| Err(error.clone()),
-                    |one| library::call(function, std::slice::from_ref(one)),
+                    |one| match (plan.element, one) {
+                        (Some(element), Value::List(items))
+                            if items.first().is_some_and(|i| i.type_name() != element) =>
+                        {
+                            Err(Error::no_overload())
+                        }
+                        _ => library::call(function, std::slice::from_ref(one)),
+                    },
                 );
                 self.charge(plan.charge, &[one.as_ref().ok()], result)
             }

@@ -43,6 +43,8 @@ pub enum Work {
     SortBy {
         texts: bool,
     },
+    /// `isSorted`, `sum` and the like, of a list of this type.
+    Gather(&'static str),
     /// `sets.contains` and `sets.intersects` go over their arguments once, `sets.equivalent` twice.
     Sets {
         times: u32,
@@ -87,6 +89,10 @@ pub fn work(function: &str, overload: &Overload) -> Work {
         "sort" => Work::Sort {
             texts: matches!(&overload.arguments[0], Type::List(item) if sorts_texts(item)),
         },
+        "isSorted" | "sum" | "min" | "max" => match &overload.arguments[0] {
+            Type::List(item) => Work::Gather(type_name(item)),
+            _ => Work::Plain,
+        },
         "sets.contains" | "sets.intersects" => Work::Sets { times: 1 },
         "sets.equivalent" => Work::Sets { times: 2 },
         _ => Work::Plain,
@@ -96,4 +102,19 @@ pub fn work(function: &str, overload: &Overload) -> Work {
 /// Whether sorting by this type compares texts.
 pub fn sorts_texts(key: &Type) -> bool {
     matches!(key, Type::String | Type::Bytes)
+}
+
+/// The name of a type as its values have it.
+fn type_name(found: &Type) -> &'static str {
+    match found {
+        Type::Bool => "bool",
+        Type::Int => "int",
+        Type::Uint => "uint",
+        Type::Double => "double",
+        Type::String => "string",
+        Type::Bytes => "bytes",
+        Type::Timestamp => "google.protobuf.Timestamp",
+        Type::Duration => "google.protobuf.Duration",
+        _ => "",
+    }
 }

@@ -182,6 +182,10 @@ fn call(function: &str, arguments: &[Expr], fitting: &[Work]) -> Result<CallPlan
             || pattern.is_some()
             || function == "format"
             || fitting.len() > 1 && DISPATCHED.contains(&function),
+        element: match fitting {
+            [Work::Gather(element)] => Some(element),
+            _ => None,
+        },
         pattern,
     })
 }

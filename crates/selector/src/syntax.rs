@@ -134,6 +134,8 @@ pub struct CallPlan {
     pub charge: Charge,
     /// Whether an argument that fails keeps those after it from being evaluated.
     pub early: bool,
+    /// The type that the first element of a list must have for the overload that was chosen.
+    pub element: Option<&'static str>,
     /// A regular expression that is a constant.
     pub pattern: Option<regex::Regex>,
 }
