@@ -62,7 +62,7 @@ const LONGEST_FORMAT: f64 = 128.0;
 
 fn new_list(size: Range, factor: f64) -> Estimate {
     Estimate {
-        cost: size.scaled(factor).add(Range::fixed(NEW_LIST)),
+        cost: size.scaled(factor).plus(Range::fixed(NEW_LIST)),
         size: Some(size),
     }
 }
@@ -101,7 +101,7 @@ fn by_overload(
             one.known()
                 .times(other.known())
                 .scaled(f64::from(times))
-                .add(Range::fixed(1)),
+                .plus(Range::fixed(1)),
         ),
         _ => return None,
     })
@@ -129,7 +129,7 @@ fn by_function(
             _,
         ) => match list.element() {
             Some((Type::String | Type::Bytes, size)) => {
-                cost(list.known().times(one.add(size.scaled(TRAVERSAL))))
+                cost(list.known().times(one.plus(size.scaled(TRAVERSAL))))
             }
             Some(_) => cost(list.known().times(one)),
             None if function == "includes" => cost(list.known().times(one)),
@@ -168,7 +168,7 @@ fn by_function(
                     min: count.min.saturating_sub(1),
                     max: count.max.saturating_sub(1),
                 };
-                size = size.add(separator.known().times(between));
+                size = size.plus(separator.known().times(between));
             }
             Estimate {
                 cost: size.scaled(TRAVERSAL),
@@ -190,17 +190,17 @@ fn by_function(
         ) => cost(parsed(text)),
         ("ip.isCanonical", _, [text, ..]) => cost(text.known().scaled(2.0 * TRAVERSAL)),
         ("containsIP", _, [other, ..]) => {
-            let mut total = address.add(address).scaled(TRAVERSAL);
+            let mut total = address.plus(address).scaled(TRAVERSAL);
             if work == Work::ContainsIpText {
-                total = total.add(parsed(other));
+                total = total.plus(parsed(other));
             }
             cost(total)
         }
         ("containsCIDR", _, [other, ..]) => {
-            let compared = address.add(address).scaled(TRAVERSAL);
-            let mut total = compared.add(address.scaled(TRAVERSAL)).add(one);
+            let compared = address.plus(address).scaled(TRAVERSAL);
+            let mut total = compared.plus(address.scaled(TRAVERSAL)).plus(one);
             if work == Work::ContainsCidrText {
-                total = total.add(parsed(other));
+                total = total.plus(parsed(other));
             }
             cost(total)
         }
@@ -254,7 +254,7 @@ fn by_function(
 
 /// A text of this size searched for a pattern of that size.
 fn searched(text: Range, pattern: Range) -> Range {
-    let text = text.add(Range::fixed(1)).scaled(TRAVERSAL);
+    let text = text.plus(Range::fixed(1)).scaled(TRAVERSAL);
     text.times(pattern.scaled(PATTERN))
 }
 
@@ -279,7 +279,7 @@ fn replaced(text: Range, from: Range, to: Range) -> Range {
     } else {
         times.min = quotient(text.min, from.max);
     }
-    times.times(to).add(kept)
+    times.times(to).plus(kept)
 }
 
 fn standard(work: Work, target: Option<&Argument<'_>>, arguments: &[Argument<'_>]) -> Estimate {
@@ -318,14 +318,14 @@ fn standard(work: Work, target: Option<&Argument<'_>>, arguments: &[Argument<'_>
                 .times(part.known().scaled(TRAVERSAL)),
         ),
         (Work::AddText, _, [left, right]) => {
-            let size = left.known().add(right.known());
+            let size = left.known().plus(right.known());
             Estimate {
                 cost: size.scaled(TRAVERSAL),
                 size: Some(size),
             }
         }
         (Work::AddList, _, [left, right]) => Estimate {
-            size: Some(left.known().add(right.known())),
+            size: Some(left.known().plus(right.known())),
             ..plain
         },
         (Work::Order | Work::Equal | Work::NotEqual, _, [left, right]) => {

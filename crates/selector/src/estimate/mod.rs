@@ -82,7 +82,7 @@ impl Coster {
                 let mut cost = self.cost(operand);
                 // What is selected from anything else costs nothing.
                 if matches!(operand.found, Type::Map(..)) || is_struct(&operand.found) {
-                    cost = cost.add(Range::fixed(1));
+                    cost = cost.plus(Range::fixed(1));
                 }
                 let step = Step::Name(field.clone());
                 self.paths[node.id] = Some(Path::extended(self.path(operand), step));
@@ -101,7 +101,7 @@ impl Coster {
                     value.min = 0;
                 }
                 for item in items {
-                    cost = cost.add(self.cost(item));
+                    cost = cost.plus(self.cost(item));
                     value = value.union(self.size_or_unknown(item));
                 }
                 self.entries[node.id] = Some(Entries {
@@ -118,7 +118,7 @@ impl Coster {
                     (key.min, value.min) = (0, 0);
                 }
                 for (k, v) in entries {
-                    cost = cost.add(self.cost(k)).add(self.cost(v));
+                    cost = cost.plus(self.cost(k)).plus(self.cost(v));
                     key = key.union(self.size_or_unknown(k));
                     value = value.union(self.size_or_unknown(v));
                 }
@@ -131,14 +131,14 @@ impl Coster {
             }
             Form::Message(value) => {
                 let value = value.as_ref().map(|value| self.cost(value));
-                Range::fixed(40).add(value.unwrap_or(Range::fixed(0)))
+                Range::fixed(40).plus(value.unwrap_or(Range::fixed(0)))
             }
             Form::Comprehension(comprehension) => self.comprehension(node, comprehension),
             Form::Bind { name, init, result } => {
                 // The empty list that the macro goes over.
-                let cost = Range::fixed(10).add(self.cost(init));
+                let cost = Range::fixed(10).plus(self.cost(init));
                 self.push_bound(name, init);
-                let cost = cost.add(self.cost(result));
+                let cost = cost.plus(self.cost(result));
                 self.locals.pop();
                 self.copy_sizes(node, result);
                 cost
@@ -157,7 +157,7 @@ impl Coster {
             step,
             result,
         } = comprehension;
-        let mut cost = self.cost(range).add(self.cost(init));
+        let mut cost = self.cost(range).plus(self.cost(init));
         self.push_bound(accumulator, init);
         let depth = self.locals.len();
         match second {
@@ -171,12 +171,12 @@ impl Coster {
             }
         }
         let condition = self.cost(condition);
-        let round = self.cost(step).add(condition);
+        let round = self.cost(step).plus(condition);
         self.locals.truncate(depth);
-        cost = cost.add(self.cost(result));
+        cost = cost.plus(self.cost(result));
         self.locals.pop();
         let count = self.size_or_unknown(range);
-        cost = cost.add(count.times(round));
+        cost = cost.plus(count.times(round));
         match init.form {
             Form::Literal(_) => self.set_size(node, self.size_of_literal(init)),
             _ => {
@@ -198,7 +198,7 @@ impl Coster {
         fitting: &[Work],
     ) -> Range {
         if let ("dyn", [argument]) = (function, arguments) {
-            let cost = Range::fixed(1).add(self.cost(argument));
+            let cost = Range::fixed(1).plus(self.cost(argument));
             self.copy_sizes(node, argument);
             return cost;
         }
@@ -231,7 +231,7 @@ impl Coster {
             }
         }
         self.set_size(node, size);
-        on_target.add(cost)
+        on_target.plus(cost)
     }
 
     fn function(
@@ -247,7 +247,7 @@ impl Coster {
             (Work::Logic, _, [left, right]) => {
                 let cost = Range {
                     min: left.min,
-                    max: left.add(*right).max,
+                    max: left.plus(*right).max,
                 };
                 return Estimate { cost, size: None };
             }
@@ -257,7 +257,7 @@ impl Coster {
                     self.entries[node.id] = entries;
                 }
                 return Estimate {
-                    cost: condition.add(if_yes.union(*if_no)),
+                    cost: condition.plus(if_yes.union(*if_no)),
                     size: Some(yes.known().union(no.known())),
                 };
             }
@@ -271,7 +271,7 @@ impl Coster {
         }
         let mut estimate = calls::estimate(function, work, target, arguments);
         for cost in costs {
-            estimate.cost = estimate.cost.add(*cost);
+            estimate.cost = estimate.cost.plus(*cost);
         }
         estimate
     }

@@ -42,7 +42,7 @@ impl Range {
     }
 
     /// The sum.
-    pub fn add(self, other: Range) -> Self {
+    pub fn plus(self, other: Range) -> Self {
         Range {
             min: self.min.saturating_add(other.min),
             max: self.max.saturating_add(other.max),
