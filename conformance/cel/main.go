@@ -98,7 +98,7 @@ func main() {
 			matches, details, err := result.DeviceMatches(context.Background(), input)
 			cost := actualCost(details)
 			// Go goes over maps in any order. What costs much goes over none in this table.
-			for again := 0; again < 12 && len(cost) < 5; again++ {
+			for again := 0; again < 40 && len(cost) < 5; again++ {
 				if _, details, _ := result.DeviceMatches(context.Background(), input); actualCost(details) != cost {
 					cost = "-"
 					break
