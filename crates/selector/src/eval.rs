@@ -224,7 +224,12 @@ impl<'a> Evaluator<'a> {
             lazy => lazy.clone(),
         };
         // It sees the variables that were there when it was bound.
-        let mut later = self.variables.split_off(at);
+        let later = if at + 1 < self.variables.len() {
+            self.variables.split_off(at + 1)
+        } else {
+            Vec::new()
+        };
+        let own = self.variables.pop();
         let value = match lazy {
             Variable::Known(value) => value,
             Variable::Bound(expr) => self.value(expr),
@@ -234,8 +239,10 @@ impl<'a> Evaluator<'a> {
                 opened.and_then(|value| library::call("value", &[value]))
             }
         };
-        later[0].1 = Variable::Known(value.clone());
-        self.variables.append(&mut later);
+        if let Some((name, _)) = own {
+            self.variables.push((name, Variable::Known(value.clone())));
+        }
+        self.variables.extend(later);
         value
     }
 
