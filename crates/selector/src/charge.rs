@@ -204,6 +204,7 @@ fn is_kubernetes(value: &Value) -> bool {
     matches!(
         value,
         Value::Quantity(_)
+            | Value::Computed(_)
             | Value::Semver(_)
             | Value::Ip(_)
             | Value::Cidr(_)

@@ -27,7 +27,10 @@ const CONVERSIONS: [&str; 10] = [
 
 /// Functions of two arguments that cel-go evaluates as those of more where it cannot tell which
 /// overload is meant.
-const DISPATCHED: [&str; 6] = [
+const DISPATCHED: [&str; 9] = [
+    "isLessThan",
+    "isGreaterThan",
+    "compareTo",
     "indexOf",
     "lastIndexOf",
     "add",

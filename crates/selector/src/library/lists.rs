@@ -12,7 +12,7 @@ use super::Evaluated;
 const LONGEST_RANGE: i64 = 1_000_000;
 
 fn contains(items: &[Value], wanted: &Value) -> bool {
-    items.iter().any(|item| item.equals(wanted))
+    items.iter().any(|item| wanted.equals(item))
 }
 
 fn compare(a: &Value, b: &Value) -> Result<Ordering, Error> {

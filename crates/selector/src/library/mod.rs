@@ -42,7 +42,7 @@ fn general(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("_>=_", [a, b]) => order(a, b, |o| o.is_ge()),
         ("!_", [Value::Bool(value)]) => Ok(Value::Bool(!value)),
         ("@in", [value, Value::List(items)]) => {
-            Ok(Value::Bool(items.iter().any(|item| item.equals(value))))
+            Ok(Value::Bool(items.iter().any(|item| value.equals(item))))
         }
         ("@in", [key, Value::Map(map)]) => Ok(Value::Bool(
             key.to_key()
