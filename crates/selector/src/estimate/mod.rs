@@ -1,6 +1,6 @@
 //! What can evaluating an expression cost at most? Asked before it is stored.
 //!
-//! Sources: cel-go v0.29.2 (`checker/cost.go`) and, for functions, what [`calls`] names. Where the
+//! Sources: cel-go v0.29.2 (`checker/cost.go`) and, for functions, what `calls` names. Where the
 //! result depends on a quirk, the quirk is kept: the limit is a matter of the API.
 
 mod calls;
