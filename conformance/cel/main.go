@@ -1,8 +1,16 @@
-// What does upstream make of CEL expressions on devices?
+// What does upstream make of CEL expressions on devices, and what do they cost?
 //
 // Reads expressions, one a line, from standard input (empty lines and lines that begin with # are
-// skipped) and writes one line each: the expression as a JSON string, a space, and one letter for
-// each device of devices.json: t, f, e (run-time error), or a single c (compile error).
+// skipped) and writes one line each, its parts between tabs:
+//
+//   - the expression as a JSON string;
+//   - one letter for each device of devices.json: t, f, e (run-time error), l (cost limit reached);
+//   - the estimated cost with the gates of list-typed attributes and consumable capacity on;
+//   - the estimated cost with both off;
+//   - the actual cost for each device, between commas; - where nothing was evaluated, the limit was
+//     reached, or the cost depends on the order in which Go goes over a map.
+//
+// A single c stands for what does not compile.
 package main
 
 import (
@@ -11,15 +19,35 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
+	"github.com/google/cel-go/cel"
 	resourceapi "k8s.io/api/resource/v1"
+	"k8s.io/apiserver/pkg/cel/environment"
 	dracel "k8s.io/dynamic-resource-allocation/cel"
 )
 
 type device struct {
 	Driver string             `json:"driver"`
 	Device resourceapi.Device `json:"device"`
+}
+
+// estimate is what an expression is estimated to cost when it is written under these gates.
+func estimate(expression string, features dracel.Features) string {
+	written := environment.NewExpressions
+	result := dracel.GetCompiler(features).CompileCELExpression(expression, dracel.Options{EnvType: &written})
+	if result.Error != nil {
+		return "c"
+	}
+	return strconv.FormatUint(result.MaxCost, 10)
+}
+
+func actualCost(details *cel.EvalDetails) string {
+	if actual := details.ActualCost(); actual != nil {
+		return strconv.FormatUint(*actual, 10)
+	}
+	return "-"
 }
 
 func main() {
@@ -31,45 +59,71 @@ func main() {
 	if err := json.Unmarshal(content, &devices); err != nil {
 		panic(err)
 	}
-	compiler := dracel.GetCompiler(dracel.Features{EnableConsumableCapacity: true, EnableListTypeAttributes: true})
-	out := bufio.NewWriter(os.Stdout)
-	defer out.Flush()
+	on := dracel.Features{EnableConsumableCapacity: true, EnableListTypeAttributes: true}
+	var expressions []string
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		expression := lines.Text()
-		if expression == "" || strings.HasPrefix(expression, "#") {
-			continue
+		if expression != "" && !strings.HasPrefix(expression, "#") {
+			expressions = append(expressions, expression)
 		}
+	}
+	// Upstream keeps one compiler, for the gates asked for last.
+	without := make([]string, len(expressions))
+	for i, expression := range expressions {
+		without[i] = estimate(expression, dracel.Features{})
+	}
+	out := bufio.NewWriter(os.Stdout)
+	defer out.Flush()
+	for i, expression := range expressions {
 		text, _ := json.Marshal(expression)
-		result := compiler.CompileCELExpression(expression, dracel.Options{DisableCostEstimation: true})
+		result := dracel.GetCompiler(on).CompileCELExpression(expression, dracel.Options{DisableCostEstimation: true})
 		if result.Error != nil {
-			fmt.Fprintf(out, "%s c\n", text)
+			fmt.Fprintf(out, "%s\tc\n", text)
 			if len(os.Args) > 2 {
 				fmt.Fprintf(os.Stderr, "%s: %s\n", expression, result.Error.Detail)
 			}
 			continue
 		}
 		var outcomes strings.Builder
+		var costs []string
 		for _, d := range devices {
-			matches, _, err := result.DeviceMatches(context.Background(), dracel.Device{
+			input := dracel.Device{
 				Driver:                   d.Driver,
 				AllowMultipleAllocations: d.Device.AllowMultipleAllocations,
 				Attributes:               d.Device.Attributes,
 				Capacity:                 d.Device.Capacity,
-			})
+			}
+			matches, details, err := result.DeviceMatches(context.Background(), input)
+			cost := actualCost(details)
+			// Go goes over maps in any order. What costs much goes over none in this table.
+			for again := 0; again < 40 && len(cost) < 5; again++ {
+				if _, details, _ := result.DeviceMatches(context.Background(), input); actualCost(details) != cost {
+					cost = "-"
+					break
+				}
+			}
 			switch {
+			case err != nil && strings.Contains(err.Error(), "cost limit exceeded"):
+				outcomes.WriteByte('l')
+				cost = "-"
+			case err != nil && strings.Contains(err.Error(), "internal error"):
+				// cel-go panicked: what it had counted by then says nothing.
+				outcomes.WriteByte('e')
+				cost = "-"
 			case err != nil:
 				outcomes.WriteByte('e')
-				if len(os.Args) > 2 {
-					fmt.Fprintf(os.Stderr, "%s: %s\n", expression, err)
-				}
 			case matches:
 				outcomes.WriteByte('t')
 			default:
 				outcomes.WriteByte('f')
 			}
+			if err != nil && len(os.Args) > 2 {
+				fmt.Fprintf(os.Stderr, "%s: %s\n", expression, err)
+			}
+			costs = append(costs, cost)
 		}
-		fmt.Fprintf(out, "%s %s\n", text, outcomes.String())
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", text, outcomes.String(), estimate(expression, on), without[i], strings.Join(costs, ","))
 	}
 }

@@ -61,7 +61,11 @@ impl<'p, 'a> Pruner<'p, 'a> {
         }
         let raises = |option: usize| {
             let choice = &problem.options[option];
-            !choice.broken.is_empty() || (choice.all.is_some() && !choice.constraints.is_empty())
+            // Where all are wanted, a constraint that refuses one is an error; but a device that
+            // cannot be had at all is found out before its constraints are asked.
+            let first = choice.all.as_ref().and_then(|all| all.first());
+            let asked = first.is_some_and(|first| choice.open.has(*first));
+            !choice.broken.is_empty() || (asked && !choice.constraints.is_empty())
         };
         let horizon = problem
             .slots

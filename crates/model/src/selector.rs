@@ -84,7 +84,7 @@ pub enum CheckError {
     /// Does not compile, or has the wrong type: `Invalid value`.
     #[error("{0}")]
     Invalid(Text),
-    /// Its estimated cost is over the limit: `Forbidden`.
-    #[error("{0}")]
-    TooCostly(Text),
+    /// Its estimated cost, this, is over the limit: `Forbidden`.
+    #[error("too complex, exceeds cost limit")]
+    TooCostly(u64),
 }

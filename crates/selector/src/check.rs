@@ -1,12 +1,12 @@
-//! Does an expression make sense? Types, names, literals; and what can be made simpler before it is
-//! evaluated.
+//! Does an expression make sense? Types and names.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::declarations::{Functions, NAMESPACES};
-use crate::library::{regex, text};
-use crate::syntax::{Expr, Fold, FoldKind, Kind};
+use crate::library::text;
+use crate::overload::{Work, sorts_texts, work};
+use crate::syntax::{Expr, Fold, FoldKind, Kind, Wrapper};
 use crate::typing::{Bindings, Type};
 use crate::value::Value;
 
@@ -30,16 +30,57 @@ pub struct TypeError {
     pub at: usize,
 }
 
-/// Finds the type of an expression.
-pub fn check(expr: &mut Expr, environment: &Environment) -> Result<Type, TypeError> {
+/// What was found out about an expression.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    notes: Vec<Note>,
+}
+
+/// What was found out about a part of an expression.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// Its type.
+    pub found: Type,
+    /// Of a call: the overloads that fit.
+    pub fitting: Vec<Work>,
+}
+
+impl Checked {
+    /// The type of a part.
+    pub fn type_of(&self, part: &Expr) -> &Type {
+        &self.notes[part.id].found
+    }
+
+    /// The overloads of a call that fit.
+    pub fn fitting(&self, call: &Expr) -> &[Work] {
+        &self.notes[call.id].fitting
+    }
+
+    /// How many parts there are.
+    pub fn count(&self) -> usize {
+        self.notes.len()
+    }
+}
+
+/// Finds the types of an expression and its parts, and numbers them.
+pub fn check(expr: &mut Expr, environment: &Environment) -> Result<Checked, TypeError> {
     let mut checker = Checker {
         environment,
         bindings: Bindings::default(),
         scopes: Vec::new(),
         mixed: false,
+        notes: Vec::new(),
     };
-    let found = checker.infer(expr)?;
-    Ok(checker.bindings.resolve(&found, true))
+    checker.infer(expr)?;
+    let Checker {
+        bindings,
+        mut notes,
+        ..
+    } = checker;
+    for note in &mut notes {
+        note.found = bindings.resolve(&note.found, true);
+    }
+    Ok(Checked { notes })
 }
 
 struct Checker<'a> {
@@ -48,6 +89,7 @@ struct Checker<'a> {
     scopes: Vec<(Arc<str>, Type)>,
     /// Inside of the arguments of `format`, whose list may hold anything.
     mixed: bool,
+    notes: Vec<Note>,
 }
 
 /// The type of `device`.
@@ -64,13 +106,27 @@ fn fail<T>(at: usize, message: impl Into<String>) -> Result<T, TypeError> {
 
 impl Checker<'_> {
     fn infer(&mut self, expr: &mut Expr) -> Inferred {
-        let at = expr.at;
+        expr.id = self.notes.len();
+        self.notes.push(Note {
+            found: Type::Dyn,
+            fitting: Vec::new(),
+        });
+        let found = self.infer_kind(expr)?;
+        self.notes[expr.id].found = found.clone();
+        Ok(found)
+    }
+
+    fn infer_kind(&mut self, expr: &mut Expr) -> Inferred {
+        let (at, id) = (expr.at, expr.id);
         match &mut expr.kind {
             Kind::Constant(value) => Ok(type_of(value)),
             Kind::Identifier(name) => self.identifier(name, at),
             Kind::Has { operand, field } => {
                 let operand = self.infer(operand)?;
-                self.field(&operand, field, at)?;
+                match self.bindings.resolve(&operand, false) {
+                    Type::Optional(inner) => self.field(&inner, field, at)?,
+                    plain => self.field(&plain, field, at)?,
+                };
                 Ok(Type::Bool)
             }
             Kind::Select {
@@ -98,13 +154,14 @@ impl Checker<'_> {
                 function,
                 arguments,
                 method,
+                ..
             } => {
                 if *method && let Some(qualified) = self.namespaced(&arguments[0], function) {
                     *function = qualified.into();
                     arguments.remove(0);
                     *method = false;
                 }
-                self.call(function, arguments, *method, at)
+                self.call(function, arguments, *method, at, id)
             }
             Kind::List(items) => {
                 let mut element = None;
@@ -135,7 +192,7 @@ impl Checker<'_> {
                 let value = value.unwrap_or_else(|| self.bindings.fresh());
                 Ok(Type::Map(Rc::new(key), Rc::new(value)))
             }
-            Kind::Fold(fold) => self.fold(fold, at),
+            Kind::Fold(fold) => self.fold(fold, at, id),
             Kind::Bind { name, value, body } => {
                 let value = self.infer(value)?;
                 self.scopes.push((name.clone(), value));
@@ -162,6 +219,30 @@ impl Checker<'_> {
                 } else {
                     Ok(Type::Optional(Rc::new(found)))
                 }
+            }
+            Kind::Wrapper { wrapper, value } => {
+                let plain = match wrapper {
+                    Wrapper::Bool => Type::Bool,
+                    Wrapper::Bytes => Type::Bytes,
+                    Wrapper::Double | Wrapper::Float => Type::Double,
+                    Wrapper::Int32 | Wrapper::Int64 => Type::Int,
+                    Wrapper::String => Type::String,
+                    Wrapper::UInt32 | Wrapper::UInt64 => Type::Uint,
+                };
+                if let Some(value) = value {
+                    let at = value.at;
+                    let found = self.infer(value)?;
+                    if !self.bindings.assign(&plain, &found) {
+                        let found = self.bindings.resolve(&found, true);
+                        return fail(
+                            at,
+                            format!(
+                                "expected type of field 'value' is '{plain}' but provided type is '{found}'"
+                            ),
+                        );
+                    }
+                }
+                Ok(plain)
             }
             Kind::Attribute { .. } => Ok(Type::Dyn),
         }
@@ -273,6 +354,7 @@ impl Checker<'_> {
         arguments: &mut [Expr],
         method: bool,
         at: usize,
+        id: usize,
     ) -> Inferred {
         let mixed = self.mixed;
         self.mixed |= function == "format";
@@ -289,13 +371,13 @@ impl Checker<'_> {
             );
         };
         let mut result: Option<Type> = None;
-        let before = self.bindings.clone();
-        let mut after = None;
+        let mut fitting = Vec::new();
         for overload in overloads {
             if overload.method != method || overload.arguments.len() != found.len() {
                 continue;
             }
-            let mut trial = before.clone();
+            // What one overload binds holds for those after it.
+            let mut trial = self.bindings.clone();
             let variables = [trial.fresh(), trial.fresh()];
             let fits = overload
                 .arguments
@@ -306,11 +388,10 @@ impl Checker<'_> {
                 continue;
             }
             let this = trial.resolve(&instantiate(&overload.result, &variables), false);
+            self.bindings = trial;
+            fitting.push(work(function, overload));
             result = Some(match result {
-                None => {
-                    after = Some(trial);
-                    this
-                }
+                None => this,
                 Some(known) if known == this => known,
                 Some(_) => Type::Dyn,
             });
@@ -329,8 +410,7 @@ impl Checker<'_> {
                 format!("found no matching overload for '{function}' applied to '{shown}'"),
             );
         };
-        self.bindings = after.unwrap_or(before);
-        check_literals(function, arguments, method)?;
+        self.notes[id].fitting = fitting;
         if function == "format" && method {
             self.check_format(arguments, at)?;
         }
@@ -338,12 +418,12 @@ impl Checker<'_> {
     }
 
     /// A format that is a literal is checked against a list that is one.
-    fn check_format(&mut self, arguments: &mut [Expr], at: usize) -> Result<(), TypeError> {
+    fn check_format(&self, arguments: &[Expr], at: usize) -> Result<(), TypeError> {
         let [pattern, list] = arguments else {
             return Ok(());
         };
         let (Kind::Constant(Value::String(pattern)), Kind::List(items)) =
-            (&pattern.kind, &mut list.kind)
+            (&pattern.kind, &list.kind)
         else {
             return Ok(());
         };
@@ -354,12 +434,12 @@ impl Checker<'_> {
         if verbs.len() > items.len() {
             return fail(at, format!("index {} out of range", items.len()));
         }
-        let mixed = std::mem::replace(&mut self.mixed, true);
         for (verb, item) in verbs.into_iter().zip(items) {
-            let found = self.infer(&mut item.value)?;
-            let found = self.bindings.resolve(&found, true);
+            let found = &self.notes[item.value.id].found;
+            let found = self.bindings.resolve(found, true);
             let good = match (verb, &found) {
-                (_, Type::Dyn | Type::Any) => true,
+                (_, Type::Dyn) => true,
+                (_, Type::Any) => false,
                 ('s', found) => !matches!(found, Type::Opaque(_) | Type::Optional(_)),
                 ('d', Type::Int | Type::Uint | Type::Double) => true,
                 ('f' | 'e', Type::Double) => true,
@@ -376,11 +456,10 @@ impl Checker<'_> {
                 );
             }
         }
-        self.mixed = mixed;
         Ok(())
     }
 
-    fn fold(&mut self, fold: &mut Fold, at: usize) -> Inferred {
+    fn fold(&mut self, fold: &mut Fold, at: usize, id: usize) -> Inferred {
         let range = self.infer(&mut fold.range)?;
         let two = fold.second.is_some();
         let (first, second) = match self.bindings.resolve(&range, false) {
@@ -410,12 +489,18 @@ impl Checker<'_> {
         if let Some(name) = &fold.second {
             self.scopes.push((name.clone(), second));
         }
-        let result = self.fold_inside(fold, &first);
+        let result = self.fold_inside(fold, &range, &first, id);
         self.scopes.truncate(depth);
         result
     }
 
-    fn fold_inside(&mut self, fold: &mut Fold, element: &Type) -> Inferred {
+    fn fold_inside(
+        &mut self,
+        fold: &mut Fold,
+        range: &Type,
+        element: &Type,
+        id: usize,
+    ) -> Inferred {
         if let Some(filter) = &mut fold.filter {
             let at = filter.at;
             let found = self.infer(filter)?;
@@ -441,10 +526,15 @@ impl Checker<'_> {
                 other => return fail(at, format!("expected a map but found '{other}'")),
             },
             (FoldKind::SortBy, Some((body, at))) => {
+                // What may be of any type is of the first that can be sorted.
+                if let Type::Variable(_) = self.bindings.resolve(&body, false) {
+                    self.bindings.assign(&Type::Int, &body);
+                }
                 let found = self.bindings.resolve(&body, true);
                 let sortable = matches!(
                     found,
                     Type::Dyn
+                        | Type::Any
                         | Type::Int
                         | Type::Uint
                         | Type::Double
@@ -457,7 +547,20 @@ impl Checker<'_> {
                 if !sortable {
                     return fail(at, format!("cannot sort by '{found}'"));
                 }
-                Type::List(Rc::new(element.clone()))
+                self.notes[id].fitting = match &found {
+                    Type::Dyn | Type::Any => {
+                        [false, true].map(|texts| Work::SortBy { texts }).to_vec()
+                    }
+                    found => vec![Work::SortBy {
+                        texts: sorts_texts(found),
+                    }],
+                };
+                // A list of which nothing is known may hold anything once it is sorted.
+                match self.bindings.resolve(range, false) {
+                    Type::List(_) => Type::List(Rc::new(element.clone())),
+                    _ if self.notes[id].fitting.len() > 1 => Type::Dyn,
+                    _ => Type::List(Rc::new(self.bindings.fresh())),
+                }
             }
             (_, None) => Type::Dyn,
         })
@@ -497,132 +600,5 @@ fn type_of(value: &Value) -> Type {
         Value::String(_) => Type::String,
         Value::Bytes(_) => Type::Bytes,
         _ => Type::Dyn,
-    }
-}
-
-/// Literals that are wrong whenever they are evaluated: cel-go's validators, and its optimizer, which
-/// evaluates conversions of constants while it compiles.
-fn check_literals(function: &str, arguments: &[Expr], method: bool) -> Result<(), TypeError> {
-    let constant = |index: usize| match arguments.get(index).map(|a| &a.kind) {
-        Some(Kind::Constant(value)) => Some(value),
-        _ => None,
-    };
-    if matches!(function, "matches" | "find" | "findAll")
-        && let Some(Value::String(pattern)) = constant(1)
-        && regex::compile(pattern).is_err()
-    {
-        return fail(arguments[1].at, "invalid matches argument");
-    }
-    const CONVERSIONS: [&str; 10] = [
-        "bool",
-        "bytes",
-        "double",
-        "duration",
-        "dyn",
-        "int",
-        "string",
-        "timestamp",
-        "type",
-        "uint",
-    ];
-    if !method
-        && arguments.len() == 1
-        && CONVERSIONS.contains(&function)
-        && let Some(value) = constant(0)
-        && let Err(error) = crate::library::call(function, std::slice::from_ref(value))
-    {
-        return fail(arguments[0].at, error.to_string());
-    }
-    Ok(())
-}
-
-/// Replaces `device.attributes["domain"].id` by what needs no map.
-pub fn simplify(expr: &mut Expr) {
-    fn domain(expr: &Expr) -> Option<&Arc<str>> {
-        let attributes = |e: &Expr| {
-            matches!(&e.kind, Kind::Select { operand, field, optional: false }
-                if &**field == "attributes" && is_device(operand))
-        };
-        match &expr.kind {
-            Kind::Call {
-                function,
-                arguments,
-                ..
-            } if &**function == "_[_]" && attributes(&arguments[0]) => match &arguments[1].kind {
-                Kind::Constant(Value::String(domain)) => Some(domain),
-                _ => None,
-            },
-            Kind::Select {
-                operand,
-                field,
-                optional: false,
-            } if attributes(operand) => Some(field),
-            _ => None,
-        }
-    }
-    fn is_device(expr: &Expr) -> bool {
-        matches!(&expr.kind, Kind::Identifier(name) if &**name == "device")
-    }
-    // Where a variable is called `device`, the name means something else.
-    let shadows = match &expr.kind {
-        Kind::Bind { name, .. } | Kind::OptionalMap { name, .. } => &**name == "device",
-        Kind::Fold(fold) => &*fold.first == "device" || fold.second.as_deref() == Some("device"),
-        _ => false,
-    };
-    if shadows {
-        return;
-    }
-    let found = match &expr.kind {
-        Kind::Select {
-            operand,
-            field,
-            optional: false,
-        } => domain(operand).map(|domain| (domain.clone(), field.clone())),
-        Kind::Call {
-            function,
-            arguments,
-            ..
-        } if &**function == "_[_]" => match &arguments[1].kind {
-            Kind::Constant(Value::String(id)) => {
-                domain(&arguments[0]).map(|domain| (domain.clone(), id.clone()))
-            }
-            _ => None,
-        },
-        _ => None,
-    };
-    if let Some((domain, id)) = found {
-        expr.kind = Kind::Attribute { domain, id };
-        return;
-    }
-    for part in parts(expr) {
-        simplify(part);
-    }
-}
-
-/// The expressions directly inside of another.
-fn parts(expr: &mut Expr) -> Vec<&mut Expr> {
-    match &mut expr.kind {
-        Kind::Constant(_) | Kind::Identifier(_) | Kind::Attribute { .. } => Vec::new(),
-        Kind::Select { operand, .. } | Kind::Has { operand, .. } => vec![operand],
-        Kind::Call { arguments, .. } => arguments.iter_mut().collect(),
-        Kind::List(items) => items.iter_mut().map(|item| &mut item.value).collect(),
-        Kind::Map(entries) => entries
-            .iter_mut()
-            .flat_map(|entry| [&mut entry.key, &mut entry.value])
-            .collect(),
-        Kind::Fold(fold) => {
-            let Fold {
-                range,
-                filter,
-                body,
-                ..
-            } = &mut **fold;
-            let mut parts = vec![range];
-            parts.extend(filter);
-            parts.extend(body);
-            parts
-        }
-        Kind::Bind { value, body, .. } => vec![value, body],
-        Kind::OptionalMap { operand, body, .. } => vec![operand, body],
     }
 }

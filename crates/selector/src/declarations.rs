@@ -23,7 +23,8 @@ pub struct Overload {
 /// Overloads by function.
 pub type Functions = BTreeMap<String, Vec<Overload>>;
 
-/// A line each: `name(arguments) result`, or `receiver.name(arguments) result`.
+/// A line each: `name(arguments) result`, or `receiver.name(arguments) result`. The order is upstream's:
+/// what may be of any type is taken for that of the first overload.
 const STANDARD: &str = "
 _==_(A, A) bool
 _!=_(A, A) bool
@@ -45,31 +46,31 @@ _<_(string, string) bool
 _<_(bytes, bytes) bool
 _<_(timestamp, timestamp) bool
 _<_(duration, duration) bool
-_+_(int, int) int
-_+_(uint, uint) uint
-_+_(double, double) double
-_+_(string, string) string
 _+_(bytes, bytes) bytes
-_+_(list<A>, list<A>) list<A>
-_+_(timestamp, duration) timestamp
-_+_(duration, timestamp) timestamp
+_+_(double, double) double
 _+_(duration, duration) duration
-_-_(int, int) int
-_-_(uint, uint) uint
+_+_(duration, timestamp) timestamp
+_+_(timestamp, duration) timestamp
+_+_(int, int) int
+_+_(list<A>, list<A>) list<A>
+_+_(string, string) string
+_+_(uint, uint) uint
 _-_(double, double) double
-_-_(timestamp, timestamp) duration
-_-_(timestamp, duration) timestamp
 _-_(duration, duration) duration
+_-_(int, int) int
+_-_(timestamp, duration) timestamp
+_-_(timestamp, timestamp) duration
+_-_(uint, uint) uint
+_*_(double, double) double
 _*_(int, int) int
 _*_(uint, uint) uint
-_*_(double, double) double
+_/_(double, double) double
 _/_(int, int) int
 _/_(uint, uint) uint
-_/_(double, double) double
 _%_(int, int) int
 _%_(uint, uint) uint
--_(int) int
 -_(double) double
+-_(int) int
 @in(A, list<A>) bool
 @in(A, map<A, B>) bool
 _[_](list<A>, int) A
@@ -77,17 +78,17 @@ _[_](map<A, B>, A) B
 _[_](optional<list<A>>, int) optional<A>
 _[_](optional<map<A, B>>, A) optional<B>
 _[?_](list<A>, int) optional<A>
-_[?_](map<A, B>, A) optional<B>
 _[?_](optional<list<A>>, int) optional<A>
+_[?_](map<A, B>, A) optional<B>
 _[?_](optional<map<A, B>>, A) optional<B>
-size(string) int
 size(bytes) int
 size(list<A>) int
 size(map<A, B>) int
-string.size() int
+size(string) int
 bytes.size() int
 list<A>.size() int
 map<A, B>.size() int
+string.size() int
 string.contains(string) bool
 string.endsWith(string) bool
 string.startsWith(string) bool
@@ -106,10 +107,10 @@ duration(string) duration
 dyn(A) dyn
 int(int) int
 int(double) int
-int(string) int
-int(uint) int
-int(timestamp) int
 int(duration) int
+int(string) int
+int(timestamp) int
+int(uint) int
 string(string) string
 string(bool) string
 string(bytes) string
@@ -194,7 +195,6 @@ kubernetes.URL.getEscapedPath() string
 kubernetes.URL.getQuery() map<string, list<string>>
 
 list<A>.slice(int, int) list<A>
-list<dyn>.flatten() list<dyn>
 list<list<A>>.flatten() list<A>
 list<dyn>.flatten(int) list<dyn>
 list<A>.distinct() list<A>

@@ -10,11 +10,13 @@ use trainyard_model::features::{Feature, Features};
 use trainyard_model::quantity::Quantity;
 use trainyard_model::selector::{self, CheckError, CompileError, EvalError, ExpressionCheck};
 
-use crate::check::{Environment, check, simplify};
+use crate::check::{Environment, check};
 use crate::declarations::functions;
 use crate::device::{Subject, inner, to_attribute};
-use crate::eval::evaluate;
+use crate::estimate::{Range, estimate};
+use crate::eval::{COST_LIMIT, evaluate};
 use crate::parse::parse;
+use crate::plan::{plan, simplify};
 use crate::syntax::{Expr, Fold, Kind};
 use crate::typing::Type;
 use crate::value::{Key, Map, Value};
@@ -27,6 +29,15 @@ pub struct Expression(Arc<Compiled>);
 struct Compiled {
     tree: Expr,
     reads: Reads,
+}
+
+impl Expression {
+    /// What evaluating it on this device costs; `None`: the device cannot be evaluated on.
+    pub fn cost(&self, device: &Prepared) -> Option<u64> {
+        let subject = &device.0.subject;
+        let (_, cost) = evaluate(&self.0.tree, subject);
+        subject.broken.is_none().then_some(cost)
+    }
 }
 
 /// What an expression can see of a device.
@@ -98,12 +109,13 @@ impl Engine {
         if let Some(known) = self.compiled.get(&key) {
             return known.clone();
         }
-        let result = compile(source, &self.environment, derived, true).map(|mut tree| {
-            let mut reads = Reads::default();
-            simplify(&mut tree);
-            reads.visit(&tree);
-            Expression(Arc::new(Compiled { tree, reads }))
-        });
+        let result =
+            compile(source, &self.environment, derived, true, false).map(|(mut tree, _)| {
+                let mut reads = Reads::default();
+                simplify(&mut tree);
+                reads.visit(&tree);
+                Expression(Arc::new(Compiled { tree, reads }))
+            });
         self.compiled.insert(key, result.clone());
         result
     }
@@ -114,21 +126,23 @@ impl Engine {
     }
 }
 
-/// Parses and checks, the type of the result included.
+/// Parses, checks and plans, the type of the result included; the cost is `estimated` on request.
 fn compile(
     source: &str,
     environment: &Environment,
     derived: bool,
     lists: bool,
-) -> Result<Expr, CompileError> {
+    estimated: bool,
+) -> Result<(Expr, Option<Range>), CompileError> {
     let error = |message: String, at: usize| CompileError {
         message: message.into(),
         span: Some((at, (at + 1).min(source.len().max(at)))),
     };
     let mut tree =
         parse(source).map_err(|e| error(format!("compilation failed: {}", e.message), e.at))?;
-    let found = check(&mut tree, environment)
+    let checked = check(&mut tree, environment)
         .map_err(|e| error(format!("compilation failed: {}", e.message), e.at))?;
+    let found = checked.type_of(&tree).clone();
     let scalar = |t: &Type| {
         matches!(
             t,
@@ -140,7 +154,10 @@ fn compile(
         t => *t == Type::Bool || *t == environment.attribute,
     };
     if good {
-        return Ok(tree);
+        let cost = estimated.then(|| estimate(&tree, &checked));
+        plan(&mut tree, &checked)
+            .map_err(|e| error(format!("program instantiation failed: {}", e.message), e.at))?;
+        return Ok((tree, cost));
     }
     let message = if derived {
         format!(
@@ -196,6 +213,7 @@ impl Reads {
                 self.visit(range);
                 filter.iter().chain(body).for_each(|part| self.visit(part));
             }
+            Kind::Wrapper { value, .. } => value.iter().for_each(|value| self.visit(value)),
             Kind::Bind { value, body, .. } => {
                 self.visit(value);
                 self.visit(body);
@@ -330,7 +348,8 @@ fn result(expression: &Expression, device: &Prepared) -> Result<Value, EvalError
             message: message.clone(),
         });
     }
-    evaluate(&expression.0.tree, &device.subject).map_err(|error| EvalError { message: error.0 })
+    let (result, _) = evaluate(&expression.0.tree, &device.subject);
+    result.map_err(|error| EvalError { message: error.0 })
 }
 
 /// Checks expressions that are being written, as the API server does.
@@ -354,19 +373,27 @@ impl Checker {
         }
     }
 
-    fn check(&self, expression: &str, derived: bool) -> Result<(), CheckError> {
-        compile(expression, &self.environment, derived, self.lists)
-            .map(|_| ())
-            .map_err(|error| CheckError::Invalid(error.message))
+    /// What evaluating an expression is estimated to cost.
+    pub fn estimate(&self, expression: &str, derived: bool) -> Result<Range, CompileError> {
+        let (_, cost) = compile(expression, &self.environment, derived, self.lists, true)?;
+        Ok(cost.unwrap_or(Range::UNKNOWN))
+    }
+
+    fn check(&self, expression: &str, derived: bool) -> Result<u64, CheckError> {
+        match self.estimate(expression, derived) {
+            Err(error) => Err(CheckError::Invalid(error.message)),
+            Ok(cost) if cost.max > COST_LIMIT => Err(CheckError::TooCostly(cost.max)),
+            Ok(cost) => Ok(cost.max),
+        }
     }
 }
 
 impl ExpressionCheck for Checker {
     fn check_selector(&self, expression: &str) -> Result<(), CheckError> {
-        self.check(expression, false)
+        self.check(expression, false).map(|_| ())
     }
 
     fn check_derived(&self, expression: &str) -> Result<u64, CheckError> {
-        self.check(expression, true).map(|()| 0)
+        self.check(expression, true)
     }
 }

@@ -1,11 +1,15 @@
-//! What does an expression say of a device? A walk over the tree that counts its steps.
+//! What does an expression say of a device? A walk over the tree that counts the cost.
+//!
+//! The cost is that of cel-go's cost tracker under Kubernetes' estimator, to the unit: where it
+//! evaluates what we need not, such as the right side of `==` when the left has failed, we do too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::charge::Charge;
 use crate::device::Subject;
 use crate::library;
-use crate::syntax::{Expr, Fold, FoldKind, Kind};
+use crate::syntax::{CallPlan, Expr, Kind, Operator, Wrapper};
 use crate::value::{Key, Map, Value};
 
 /// Why an evaluation has no result.
@@ -23,86 +27,134 @@ impl Error {
     pub fn no_overload() -> Self {
         Error::new("no such overload")
     }
+
+    fn limit() -> Self {
+        Error::new("operation cancelled: actual cost limit exceeded")
+    }
 }
 
 /// The cost that an evaluation may reach (`resource.k8s.io` `CELSelectorExpressionMaxCost`).
 pub const COST_LIMIT: u64 = 1_000_000;
 
-type Evaluated = Result<Value, Error>;
+pub(crate) type Evaluated = Result<Value, Error>;
 
-/// Evaluates an expression on a device.
-pub fn evaluate(expr: &Expr, subject: &Subject) -> Evaluated {
-    Evaluator {
+/// Evaluates a planned expression on a device. Also says what that cost; beyond [`COST_LIMIT`] it is
+/// not counted to the end.
+pub fn evaluate(expr: &Expr, subject: &Subject) -> (Evaluated, u64) {
+    let mut evaluator = Evaluator {
         subject,
         cost: 0,
         variables: Vec::new(),
-    }
-    .value(expr)
+        fatal: None,
+    };
+    let result = evaluator.value(expr);
+    let result = match evaluator.fatal {
+        _ if evaluator.cost > COST_LIMIT => Err(Error::limit()),
+        Some(error) => Err(error),
+        None => result,
+    };
+    (result, evaluator.cost)
 }
 
-struct Evaluator<'a> {
+pub(crate) struct Evaluator<'a> {
     subject: &'a Subject,
-    cost: u64,
-    variables: Vec<(Arc<str>, Value)>,
+    pub(crate) cost: u64,
+    pub(crate) variables: Vec<(&'a Arc<str>, Variable<'a>)>,
+    /// What no operator can make good.
+    pub(crate) fatal: Option<Error>,
 }
 
-impl Evaluator<'_> {
-    fn spend(&mut self, cost: u64) -> Result<(), Error> {
-        self.cost += cost;
+/// What a variable stands for.
+#[derive(Clone)]
+pub(crate) enum Variable<'a> {
+    Known(Evaluated),
+    /// `cel.bind`: evaluated when it is first asked for.
+    Bound(&'a Expr),
+    /// `optMap`: the same, and what is in the optional is meant.
+    Opened(&'a Expr),
+}
+
+/// Whether an expression is what cel-go calls an attribute: a variable with what is selected from it.
+fn is_attribute(expr: &Expr) -> bool {
+    match &expr.kind {
+        Kind::Identifier(_)
+        | Kind::Select { .. }
+        | Kind::Has { .. }
+        | Kind::Attribute { .. }
+        | Kind::OptionalMap { .. } => true,
+        Kind::Call { plan, .. } => matches!(
+            plan.operator,
+            Operator::Conditional | Operator::Index | Operator::OptionalIndex
+        ),
+        _ => false,
+    }
+}
+
+/// Whether what is selected is selected from a conditional, whose branches bear the cost.
+fn is_conditional(mut expr: &Expr) -> bool {
+    loop {
+        expr = match &expr.kind {
+            Kind::OptionalMap { .. } => return true,
+            Kind::Select { operand, .. } | Kind::Has { operand, .. } => operand,
+            Kind::Call {
+                arguments, plan, ..
+            } => match plan.operator {
+                Operator::Conditional => return true,
+                Operator::Index | Operator::OptionalIndex => &arguments[0],
+                _ => return false,
+            },
+            _ => return false,
+        };
+    }
+}
+
+impl<'a> Evaluator<'a> {
+    fn spend(&mut self, cost: u64) {
+        self.cost = self.cost.saturating_add(cost);
+    }
+
+    /// Stops what may go on for long.
+    pub(crate) fn check_limit(&self) -> Result<(), Error> {
         if self.cost > COST_LIMIT {
-            return Err(Error::new(
-                "operation cancelled: actual cost limit exceeded",
-            ));
+            return Err(Error::limit());
         }
         Ok(())
     }
 
-    fn value(&mut self, expr: &Expr) -> Evaluated {
+    pub(crate) fn value(&mut self, expr: &'a Expr) -> Evaluated {
         match &expr.kind {
             Kind::Constant(value) => Ok(value.clone()),
-            Kind::Attribute { domain, id } => {
-                self.spend(4)?;
-                self.subject
-                    .attribute(domain, id)
-                    .cloned()
-                    .ok_or_else(|| no_such_key(id))
-            }
-            Kind::Identifier(name) => {
-                self.spend(1)?;
-                Ok(self.variable(name))
-            }
-            Kind::Select {
-                operand,
-                field,
-                optional,
-            } => {
-                let operand = self.value(operand)?;
-                self.spend(1)?;
-                self.select(&operand, field, *optional)
-            }
-            Kind::Has { operand, field } => {
-                let operand = self.value(operand)?;
-                Ok(match operand {
-                    Value::Device => Value::Bool(true),
-                    Value::Map(map) => Value::Bool(
-                        map.lenient || map.entries.contains_key(&Key::String(field.clone())),
-                    ),
-                    Value::Optional(inner) => match inner.as_deref() {
-                        Some(Value::Map(map)) => Value::Bool(
-                            map.lenient || map.entries.contains_key(&Key::String(field.clone())),
-                        ),
-                        _ => Value::Bool(false),
-                    },
-                    _ => return Err(Error::no_overload()),
-                })
-            }
+            Kind::Identifier(_)
+            | Kind::Select { .. }
+            | Kind::Has { .. }
+            | Kind::Attribute { .. }
+            | Kind::OptionalMap { .. } => self.attribute(expr, true),
             Kind::Call {
                 function,
                 arguments,
+                plan,
                 ..
-            } => self.call(function, arguments),
+            } => match plan.operator {
+                Operator::And => self.logic(arguments, false),
+                Operator::Or => self.logic(arguments, true),
+                Operator::Conditional | Operator::Index | Operator::OptionalIndex => {
+                    self.attribute(expr, true)
+                }
+                Operator::OptionalOr | Operator::OptionalOrValue => {
+                    match optional(self.value(&arguments[0])?)? {
+                        Some(inner) if plan.operator == Operator::OptionalOrValue => {
+                            Ok((*inner).clone())
+                        }
+                        Some(inner) => Ok(Value::Optional(Some(inner))),
+                        None => self.value(&arguments[1]),
+                    }
+                }
+                Operator::Equal | Operator::NotEqual | Operator::Function => {
+                    self.call(function, arguments, plan)
+                }
+            },
             Kind::List(items) => {
-                self.spend(10)?;
+                self.spend(10);
                 let mut values = Vec::with_capacity(items.len());
                 for item in items {
                     let value = self.value(&item.value)?;
@@ -115,14 +167,14 @@ impl Evaluator<'_> {
                 Ok(values.into())
             }
             Kind::Map(entries) => {
-                self.spend(30)?;
+                self.spend(30);
                 let mut map = BTreeMap::new();
                 for entry in entries {
                     let key = self.value(&entry.key)?;
+                    let mut value = self.value(&entry.value)?;
                     let key = key.to_key().ok_or_else(|| {
                         Error::new(format!("unsupported key type: {}", key.type_name()))
                     })?;
-                    let mut value = self.value(&entry.value)?;
                     if entry.optional {
                         match optional(value)? {
                             Some(inner) => value = (*inner).clone(),
@@ -134,10 +186,122 @@ impl Evaluator<'_> {
                 }
                 Ok(make_map(map))
             }
+            Kind::Wrapper { wrapper, value } => {
+                self.spend(40);
+                let value = value.as_ref().map(|value| self.value(value)).transpose()?;
+                wrap(*wrapper, value)
+            }
             Kind::Fold(fold) => self.fold(fold),
             Kind::Bind { name, value, body } => {
-                let value = self.value(value)?;
-                self.with(name, value, |e| e.value(body))
+                self.with(name, Variable::Bound(value), |e| e.value(body))
+            }
+        }
+    }
+
+    fn with<T>(
+        &mut self,
+        name: &'a Arc<str>,
+        variable: Variable<'a>,
+        run: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.variables.push((name, variable));
+        let result = run(self);
+        self.variables.pop();
+        result
+    }
+
+    fn variable(&mut self, name: &str) -> Evaluated {
+        let Some(at) = self
+            .variables
+            .iter()
+            .rposition(|(known, _)| known.as_ref() == name)
+        else {
+            // The checker lets no other name through.
+            return Ok(Value::Device);
+        };
+        let lazy = match &self.variables[at].1 {
+            Variable::Known(value) => return value.clone(),
+            lazy => lazy.clone(),
+        };
+        // It sees the variables that were there when it was bound.
+        let later = if at + 1 < self.variables.len() {
+            self.variables.split_off(at + 1)
+        } else {
+            Vec::new()
+        };
+        let own = self.variables.pop();
+        let value = match lazy {
+            Variable::Known(value) => value,
+            Variable::Bound(expr) => self.value(expr),
+            Variable::Opened(expr) => {
+                let opened = self.value(expr);
+                self.spend(1);
+                opened.and_then(|value| library::call("value", &[value]))
+            }
+        };
+        if let Some((name, _)) = own {
+            self.variables.push((name, Variable::Known(value.clone())));
+        }
+        self.variables.extend(later);
+        value
+    }
+
+    /// Evaluates an attribute. Where it is observed as a whole, that costs one, beside one for each
+    /// selection; a branch of a conditional and an index are not.
+    fn attribute(&mut self, expr: &'a Expr, observed: bool) -> Evaluated {
+        match &expr.kind {
+            Kind::Attribute { domain, id } => {
+                self.spend(3 + u64::from(observed));
+                self.subject
+                    .attribute(domain, id)
+                    .cloned()
+                    .ok_or_else(|| no_such_key(id))
+            }
+            Kind::Identifier(name) => {
+                self.spend(u64::from(observed));
+                self.variable(name)
+            }
+            Kind::Select {
+                operand,
+                field,
+                optional,
+            } => {
+                let operand = self.operand(operand, observed)?;
+                self.select(&operand, &Key::String(field.clone()), *optional)
+            }
+            Kind::Has { operand, field } => {
+                let container = self.operand(operand, false);
+                let has = container.and_then(|container| self.has(&container, field, observed));
+                if observed && is_conditional(operand) {
+                    // cel-go takes back what it has not added.
+                    self.cost = self.cost.saturating_sub(1);
+                }
+                has
+            }
+            Kind::Call {
+                arguments, plan, ..
+            } if plan.operator == Operator::Conditional => match self.value(&arguments[0])? {
+                Value::Bool(true) => self.operand(&arguments[1], false),
+                Value::Bool(false) => self.operand(&arguments[2], false),
+                _ => Err(Error::no_overload()),
+            },
+            Kind::Call {
+                arguments, plan, ..
+            } => {
+                let container = self.operand(&arguments[0], observed)?;
+                if container == Value::Optional(None) {
+                    return Ok(container);
+                }
+                let lenient = plan.operator == Operator::OptionalIndex;
+                match self.operand(&arguments[1], false) {
+                    Ok(key) => self.index(&container, &key, lenient),
+                    Err(error) => {
+                        if !lenient && !matches!(container, Value::Optional(_)) {
+                            self.spend(1);
+                        }
+                        Err(error)
+                    }
+                }
             }
             Kind::OptionalMap {
                 operand,
@@ -145,117 +309,203 @@ impl Evaluator<'_> {
                 body,
                 flat,
             } => {
-                let operand = self.value(operand)?;
-                match optional(operand)? {
-                    None => Ok(Value::Optional(None)),
-                    Some(inner) => {
-                        let value = self.with(name, (*inner).clone(), |e| e.value(body))?;
-                        Ok(if *flat {
-                            value
-                        } else {
-                            Value::Optional(Some(Arc::new(value)))
-                        })
-                    }
+                let has = self.value(operand);
+                self.spend(1);
+                if optional(has?)?.is_none() {
+                    self.spend(1);
+                    return Ok(Value::Optional(None));
                 }
+                let value = self.with(name, Variable::Opened(operand), |e| e.value(body));
+                if *flat {
+                    return value;
+                }
+                self.spend(1);
+                Ok(Value::Optional(Some(Arc::new(value?))))
+            }
+            _ => self.value(expr),
+        }
+    }
+
+    /// What something is selected from.
+    fn operand(&mut self, expr: &'a Expr, observed: bool) -> Evaluated {
+        if is_attribute(expr) {
+            return self.attribute(expr, observed);
+        }
+        self.spend(u64::from(observed));
+        self.value(expr)
+    }
+
+    fn field(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "driver" => Value::String(self.subject.driver.clone()),
+            "attributes" => Value::Map(self.subject.attributes.clone()),
+            "capacity" => Value::Map(self.subject.capacity.clone()),
+            "allowMultipleAllocations" => Value::Bool(self.subject.multiple),
+            _ => return None,
+        })
+    }
+
+    /// What stands under a key. `Ok(None)`: nothing.
+    fn find(&self, container: &Value, key: &Key) -> Result<Option<Value>, Error> {
+        match (container, key) {
+            (Value::Device, Key::String(name)) => Ok(self.field(name)),
+            (Value::Map(map), key) => Ok(lookup(map, key)),
+            (Value::List(_), _) => Err(Error::new("unsupported index type in list")),
+            _ => Ok(None),
+        }
+    }
+
+    fn select(&mut self, operand: &Value, key: &Key, optional: bool) -> Evaluated {
+        let (container, optional) = match operand {
+            Value::Optional(None) => return Ok(Value::Optional(None)),
+            Value::Optional(Some(inner)) => (&**inner, true),
+            plain => (plain, optional),
+        };
+        let found = self.find(container, key);
+        self.selected(found, optional, || match key {
+            Key::String(name) => no_such_key(name),
+            key => no_such_key(&library::text::show(&from_key(key))),
+        })
+    }
+
+    /// A selection costs one, but nothing where it is optional and there is nothing.
+    fn selected(
+        &mut self,
+        found: Result<Option<Value>, Error>,
+        optional: bool,
+        missing: impl FnOnce() -> Error,
+    ) -> Evaluated {
+        if !optional {
+            self.spend(1);
+            return found?.ok_or_else(missing);
+        }
+        let found = found?;
+        self.spend(u64::from(found.is_some()));
+        Ok(Value::Optional(found.map(Arc::new)))
+    }
+
+    fn has(&mut self, operand: &Value, field: &Arc<str>, observed: bool) -> Evaluated {
+        let key = Key::String(field.clone());
+        match operand {
+            // A branch of a conditional loses that it is a test.
+            Value::Optional(_) if !observed => self.select(operand, &key, true),
+            Value::Optional(None) => Ok(Value::Bool(false)),
+            Value::Optional(Some(inner)) => {
+                let found = self.find(inner, &key)?.is_some();
+                self.spend(u64::from(found));
+                Ok(Value::Bool(found))
+            }
+            plain => {
+                self.spend(1);
+                Ok(Value::Bool(self.find(plain, &key)?.is_some()))
             }
         }
     }
 
-    fn with<T>(&mut self, name: &Arc<str>, value: Value, run: impl FnOnce(&mut Self) -> T) -> T {
-        self.variables.push((name.clone(), value));
-        let result = run(self);
-        self.variables.pop();
+    fn index(&mut self, operand: &Value, key: &Value, optional: bool) -> Evaluated {
+        let (container, optional) = match operand {
+            Value::Optional(Some(inner)) => (&**inner, true),
+            plain => (plain, optional),
+        };
+        match container {
+            Value::List(items) => {
+                let at = position(key);
+                let found = at.map(|at| {
+                    usize::try_from(at)
+                        .ok()
+                        .and_then(|at| items.get(at))
+                        .cloned()
+                });
+                self.selected(found, optional, || out_of_bounds(library::text::show(key)))
+            }
+            _ => {
+                let found = match key.to_key() {
+                    Some(key) => self.find(container, &key),
+                    None => Ok(None),
+                };
+                self.selected(found, optional, || no_such_key(&library::text::show(key)))
+            }
+        }
+    }
+
+    fn call(&mut self, function: &str, arguments: &'a [Expr], plan: &CallPlan) -> Evaluated {
+        // cel-go evaluates both of two arguments even where the first has failed.
+        match arguments {
+            [one] => {
+                let one = self.value(one);
+                let result = one.as_ref().map_or_else(
+                    |error| Err(error.clone()),
+                    |one| match (plan.element, one) {
+                        (Some(element), Value::List(items))
+                            if items.first().is_some_and(|i| i.type_name() != element) =>
+                        {
+                            Err(Error::no_overload())
+                        }
+                        _ => library::call(function, std::slice::from_ref(one)),
+                    },
+                );
+                self.charge(plan.charge, &[one.as_ref().ok()], result)
+            }
+            [left, right] if !plan.early => {
+                let (left, right) = (self.value(left), self.value(right));
+                let (Ok(left), Ok(right)) = (&left, &right) else {
+                    let both = [left.as_ref().ok(), right.as_ref().ok()];
+                    let failed = left.as_ref().err().or(right.as_ref().err()).cloned();
+                    let failed = failed.unwrap_or_else(Error::no_overload);
+                    return self.charge(plan.charge, &both, Err(failed));
+                };
+                let result = match plan.operator {
+                    Operator::Equal if left.refuses_equality(right) => Err(Error::no_overload()),
+                    Operator::Equal => Ok(Value::Bool(left.equals(right))),
+                    Operator::NotEqual => Ok(Value::Bool(
+                        left.refuses_equality(right) || !left.equals(right),
+                    )),
+                    _ => library::call(function, &[left.clone(), right.clone()]),
+                };
+                self.charge(plan.charge, &[Some(left), Some(right)], result)
+            }
+            _ => {
+                let mut values = Vec::with_capacity(arguments.len());
+                for (index, argument) in arguments.iter().enumerate() {
+                    match self.value(argument) {
+                        Ok(value) => values.push(value),
+                        // The call counts where all of its arguments were evaluated.
+                        Err(error) if index + 1 == arguments.len() => {
+                            let known = values.iter().map(Some).chain([None]);
+                            let known: Vec<_> = known.collect();
+                            return self.charge(plan.charge, &known, Err(error));
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                let result = match &plan.pattern {
+                    Some(pattern) => library::regex::call_compiled(function, pattern, &values),
+                    None => library::call(function, &values),
+                };
+                let values: Vec<_> = values.iter().map(Some).collect();
+                self.charge(plan.charge, &values, result)
+            }
+        }
+    }
+
+    /// Counts a call that was made.
+    fn charge(
+        &mut self,
+        charge: Charge,
+        arguments: &[Option<&Value>],
+        result: Evaluated,
+    ) -> Evaluated {
+        match charge.cost(arguments, result.as_ref().ok()) {
+            Ok(cost) => self.spend(cost),
+            Err(error) => {
+                self.fatal.get_or_insert(error);
+            }
+        }
         result
     }
 
-    fn variable(&self, name: &str) -> Value {
-        if let Some((_, value)) = self
-            .variables
-            .iter()
-            .rev()
-            .find(|(known, _)| &**known == name)
-        {
-            return value.clone();
-        }
-        match name {
-            "device" => Value::Device,
-            // The checker lets only names of types through otherwise.
-            _ => Value::Type(name.into()),
-        }
-    }
-
-    fn select(&mut self, operand: &Value, field: &Arc<str>, optional: bool) -> Evaluated {
-        let found = match operand {
-            Value::Device => match &**field {
-                "driver" => Some(Value::String(self.subject.driver.clone())),
-                "attributes" => Some(Value::Map(self.subject.attributes.clone())),
-                "capacity" => Some(Value::Map(self.subject.capacity.clone())),
-                "allowMultipleAllocations" => Some(Value::Bool(self.subject.multiple)),
-                _ => None,
-            },
-            Value::Map(map) => lookup(map, &Key::String(field.clone())),
-            Value::Optional(inner) => {
-                return match inner.as_deref() {
-                    None => Ok(Value::Optional(None)),
-                    Some(inner) => {
-                        let found = self.select(inner, field, true)?;
-                        Ok(found)
-                    }
-                };
-            }
-            _ => return Err(Error::no_overload()),
-        };
-        match (found, optional) {
-            (Some(value), false) => Ok(value),
-            (None, false) => Err(no_such_key(field)),
-            (found, true) => Ok(Value::Optional(found.map(Arc::new))),
-        }
-    }
-
-    fn call(&mut self, function: &str, arguments: &[Expr]) -> Evaluated {
-        match function {
-            "_&&_" => return self.logic(arguments, false),
-            "_||_" => return self.logic(arguments, true),
-            "_?_:_" => {
-                return match self.value(&arguments[0])? {
-                    Value::Bool(true) => self.value(&arguments[1]),
-                    Value::Bool(false) => self.value(&arguments[2]),
-                    _ => Err(Error::no_overload()),
-                };
-            }
-            "or" | "orValue" => {
-                let optional = optional(self.value(&arguments[0])?)?;
-                return match optional {
-                    Some(inner) if function == "orValue" => Ok((*inner).clone()),
-                    Some(inner) => Ok(Value::Optional(Some(inner))),
-                    None => self.value(&arguments[1]),
-                };
-            }
-            _ => {}
-        }
-        if let [left, right] = arguments {
-            let (left, right) = (self.value(left)?, self.value(right)?);
-            self.spend(1 + library::weight(function, &[&left, &right]))?;
-            return match function {
-                "_==_" | "_!=_" if left.refuses_equality(&right) => Err(Error::no_overload()),
-                "_==_" => Ok(Value::Bool(left.equals(&right))),
-                "_!=_" => Ok(Value::Bool(!left.equals(&right))),
-                "_[_]" => index(&left, &right),
-                "_[?_]" => optional_index(&left, &right),
-                _ => library::call(function, &[left, right]),
-            };
-        }
-        let mut values = Vec::with_capacity(arguments.len());
-        for argument in arguments {
-            values.push(self.value(argument)?);
-        }
-        let weight = library::weight(function, &values.iter().collect::<Vec<_>>());
-        self.spend(1 + weight)?;
-        library::call(function, &values)
-    }
-
     /// `&&` and `||`: an operand that decides wins over an error in the other.
-    fn logic(&mut self, arguments: &[Expr], decides: bool) -> Evaluated {
+    fn logic(&mut self, arguments: &'a [Expr], decides: bool) -> Evaluated {
         let left = self.value(&arguments[0]);
         if let Ok(Value::Bool(value)) = left
             && value == decides
@@ -270,154 +520,40 @@ impl Evaluator<'_> {
             _ => Err(Error::no_overload()),
         }
     }
-
-    fn fold(&mut self, fold: &Fold) -> Evaluated {
-        let range = self.value(&fold.range)?;
-        let two = fold.second.is_some();
-        let pairs: Vec<(Value, Value)> = match &range {
-            Value::List(items) if two => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| (Value::from(index), item.clone()))
-                .collect(),
-            Value::List(items) => items.iter().map(|i| (i.clone(), Value::Null)).collect(),
-            Value::Map(map) => map
-                .entries
-                .iter()
-                .map(|(key, value)| (from_key(key), value.clone()))
-                .collect(),
-            _ => return Err(Error::no_overload()),
-        };
-        let mut state = State::new(fold.kind);
-        for (first, second) in pairs {
-            self.spend(3)?;
-            let depth = self.variables.len();
-            self.variables.push((fold.first.clone(), first.clone()));
-            if let Some(name) = &fold.second {
-                self.variables.push((name.clone(), second));
-            }
-            let filter = fold.filter.as_ref().map(|filter| self.value(filter));
-            let go_on = state.take(self, fold, filter, first);
-            self.variables.truncate(depth);
-            if !go_on? {
-                break;
-            }
-        }
-        state.finish()
-    }
 }
 
-/// What a macro has gathered so far.
-struct State {
-    kind: FoldKind,
-    count: usize,
-    /// An error that a later element may still make good (`all`, `exists`).
-    error: Option<Error>,
-    decided: bool,
-    list: Vec<Value>,
-    map: BTreeMap<Key, Value>,
-    keys: Vec<Value>,
-}
-
-impl State {
-    fn new(kind: FoldKind) -> Self {
-        State {
-            kind,
-            count: 0,
-            error: None,
-            decided: false,
-            list: Vec::new(),
-            map: BTreeMap::new(),
-            keys: Vec::new(),
+/// What a message that stands for a plain value evaluates to.
+fn wrap(wrapper: Wrapper, value: Option<Value>) -> Evaluated {
+    let range = || Error::new("unsupported type conversion: range error");
+    Ok(match (wrapper, value) {
+        (Wrapper::Bool, None) => Value::Bool(false),
+        (Wrapper::Bytes, None) => Value::Bytes(Arc::default()),
+        (Wrapper::Double | Wrapper::Float, None) => Value::Double(0.0),
+        (Wrapper::Int32 | Wrapper::Int64, None) => Value::Int(0),
+        (Wrapper::String, None) => Value::from(""),
+        (Wrapper::UInt32 | Wrapper::UInt64, None) => Value::Uint(0),
+        (Wrapper::Int32, Some(Value::Int(value))) => {
+            Value::Int(i32::try_from(value).map_err(|_| range())?.into())
         }
-    }
-
-    /// Takes one element; false: no other matters.
-    fn take(
-        &mut self,
-        evaluator: &mut Evaluator<'_>,
-        fold: &Fold,
-        filter: Option<Evaluated>,
-        element: Value,
-    ) -> Result<bool, Error> {
-        let decides = self.kind == FoldKind::Exists;
-        if matches!(self.kind, FoldKind::All | FoldKind::Exists) {
-            match filter {
-                Some(Ok(Value::Bool(value))) if value == decides => {
-                    self.decided = true;
-                    return Ok(false);
-                }
-                Some(Ok(Value::Bool(_))) | None => {}
-                Some(Ok(_)) => {
-                    self.error.get_or_insert_with(Error::no_overload);
-                }
-                Some(Err(error)) => {
-                    self.error.get_or_insert(error);
-                }
-            }
-            return Ok(true);
+        (Wrapper::UInt32, Some(Value::Uint(value))) => {
+            Value::Uint(u32::try_from(value).map_err(|_| range())?.into())
         }
-        match filter {
-            None | Some(Ok(Value::Bool(true))) => {}
-            Some(Ok(Value::Bool(false))) => return Ok(true),
-            Some(Ok(_)) => return Err(Error::no_overload()),
-            Some(Err(error)) => return Err(error),
-        }
-        let body = fold
-            .body
-            .as_ref()
-            .map(|body| evaluator.value(body))
-            .transpose()?;
-        match (self.kind, body) {
-            (FoldKind::ExistsOne, _) => self.count += 1,
-            (FoldKind::Filter, _) => self.list.push(element),
-            (FoldKind::List, Some(value)) => self.list.push(value),
-            (FoldKind::SortBy, Some(key)) => {
-                self.keys.push(key);
-                self.list.push(element);
-            }
-            (FoldKind::Map, Some(value)) => {
-                let key = match element.to_key() {
-                    Some(key) => key,
-                    None => return Err(Error::no_overload()),
-                };
-                self.map.insert(key, value);
-            }
-            (FoldKind::MapEntry, Some(Value::Map(more))) => {
-                for (key, value) in &more.entries {
-                    if self.map.insert(key.clone(), value.clone()).is_some() {
-                        return Err(Error::new("insert failed: key already exists"));
-                    }
-                }
-            }
-            _ => return Err(Error::no_overload()),
-        }
-        Ok(true)
-    }
-
-    fn finish(self) -> Evaluated {
-        match self.kind {
-            FoldKind::All | FoldKind::Exists => {
-                let decides = self.kind == FoldKind::Exists;
-                match (self.decided, self.error) {
-                    (true, _) => Ok(Value::Bool(decides)),
-                    (false, Some(error)) => Err(error),
-                    (false, None) => Ok(Value::Bool(!decides)),
-                }
-            }
-            FoldKind::ExistsOne => Ok(Value::Bool(self.count == 1)),
-            FoldKind::Filter | FoldKind::List => Ok(self.list.into()),
-            FoldKind::Map | FoldKind::MapEntry => Ok(make_map(self.map)),
-            FoldKind::SortBy => library::lists::sort_by(&self.list, &self.keys),
-        }
-    }
+        (Wrapper::Float, Some(Value::Double(value))) => Value::Double((value as f32).into()),
+        (Wrapper::Bool, Some(value @ Value::Bool(_)))
+        | (Wrapper::Bytes, Some(value @ Value::Bytes(_)))
+        | (Wrapper::Double, Some(value @ Value::Double(_)))
+        | (Wrapper::Int64, Some(value @ Value::Int(_)))
+        | (Wrapper::String, Some(value @ Value::String(_)))
+        | (Wrapper::UInt64, Some(value @ Value::Uint(_))) => value,
+        _ => return Err(Error::no_overload()),
+    })
 }
 
 pub(crate) fn no_such_key(key: &str) -> Error {
     Error::new(format!("no such key: {key}"))
 }
 
-fn make_map(entries: BTreeMap<Key, Value>) -> Value {
+pub(crate) fn make_map(entries: BTreeMap<Key, Value>) -> Value {
     Value::Map(Arc::new(Map {
         entries,
         lenient: false,
@@ -432,7 +568,7 @@ fn lookup(map: &Map, key: &Key) -> Option<Value> {
     }
 }
 
-fn from_key(key: &Key) -> Value {
+pub(crate) fn from_key(key: &Key) -> Value {
     match key {
         Key::Bool(value) => Value::Bool(*value),
         Key::Number(value) => match i64::try_from(*value) {
@@ -466,44 +602,4 @@ fn position(index: &Value) -> Result<i64, Error> {
 
 fn out_of_bounds(index: impl std::fmt::Display) -> Error {
     Error::new(format!("index out of bounds: {index}"))
-}
-
-fn index(container: &Value, key: &Value) -> Evaluated {
-    match container {
-        Value::List(items) => {
-            let at = position(key)?;
-            usize::try_from(at)
-                .ok()
-                .and_then(|at| items.get(at))
-                .cloned()
-                .ok_or_else(|| out_of_bounds(at))
-        }
-        Value::Map(map) => {
-            let found = key.to_key().and_then(|key| lookup(map, &key));
-            match found {
-                Some(value) => Ok(value),
-                None if map.lenient => Ok(make_map(BTreeMap::new())),
-                None => Err(no_such_key(&library::text::show(key))),
-            }
-        }
-        Value::Optional(_) => optional_index(container, key),
-        _ => Err(Error::no_overload()),
-    }
-}
-
-fn optional_index(container: &Value, key: &Value) -> Evaluated {
-    let found = match container {
-        Value::Optional(None) => return Ok(Value::Optional(None)),
-        Value::Optional(Some(inner)) => return optional_index(inner, key),
-        Value::List(items) => {
-            let at = position(key)?;
-            usize::try_from(at)
-                .ok()
-                .and_then(|at| items.get(at))
-                .cloned()
-        }
-        Value::Map(map) => key.to_key().and_then(|key| lookup(map, &key)),
-        _ => return Err(Error::no_overload()),
-    };
-    Ok(Value::Optional(found.map(Arc::new)))
 }

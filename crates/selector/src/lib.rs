@@ -10,14 +10,19 @@
 //!
 //! Refuses to know: claims, requests, and why anybody asks.
 
+pub mod charge;
 pub mod check;
 pub mod declarations;
 pub mod device;
 mod engine;
+pub mod estimate;
 pub mod eval;
+mod fold;
 pub mod lex;
 pub mod library;
+pub mod overload;
 pub mod parse;
+pub mod plan;
 pub mod syntax;
 pub mod typing;
 pub mod value;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::lex::{SyntaxError, Token, tokens};
-use crate::syntax::{Entry, Expr, Fold, FoldKind, Item, Kind};
+use crate::syntax::{CallPlan, Entry, Expr, Fold, FoldKind, Item, Kind, Wrapper};
 use crate::value::Value;
 
 /// Nesting beyond this is refused, as in cel-go; it also bounds the recursion of all that follows.
@@ -60,8 +60,23 @@ fn call(function: &str, arguments: Vec<Expr>, at: usize) -> Expr {
             function: function.into(),
             arguments,
             method: false,
+            plan: CallPlan::default(),
         },
         at,
+        id: 0,
+    }
+}
+
+/// A name with dots.
+fn dotted(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        Kind::Identifier(name) => Some(name.to_string()),
+        Kind::Select {
+            operand,
+            field,
+            optional: false,
+        } => Some(format!("{}.{field}", dotted(operand)?)),
+        _ => None,
     }
 }
 
@@ -229,8 +244,11 @@ impl Parser {
         let at = self.at();
         for (symbol, function) in [("!", "!_"), ("-", "-_")] {
             let mut count = 0;
-            // A minus before a number belongs to the number.
-            while !(symbol == "-" && self.is_negative_number()) && self.eat(symbol) {
+            // A single minus before a number belongs to the number.
+            if symbol == "-" && self.is_negative_number() {
+                break;
+            }
+            while self.eat(symbol) {
                 count += 1;
             }
             if count > 0 {
@@ -277,6 +295,7 @@ impl Parser {
                             optional,
                         },
                         at,
+                        id: 0,
                     };
                 }
             } else if self.eat("[") {
@@ -287,8 +306,7 @@ impl Parser {
             } else if matches!(self.peek(), Token::Symbol("{"))
                 && matches!(expr.kind, Kind::Identifier(_) | Kind::Select { .. })
             {
-                // A message: this environment declares no type that could be made so.
-                return self.error(at, "undeclared reference: no message type is declared here");
+                expr = self.message(&expr, at)?;
             } else {
                 return Ok(expr);
             }
@@ -300,6 +318,31 @@ impl Parser {
                 );
             }
         }
+    }
+
+    /// A message, of which only those that stand for a plain value are declared.
+    fn message(&mut self, name: &Expr, at: usize) -> Parsed {
+        let Some(wrapper) = dotted(name).and_then(|name| Wrapper::named(&name)) else {
+            return self.error(at, "undeclared reference: no such message type is declared");
+        };
+        self.expect("{")?;
+        let mut fields = self.list("}", |parser| {
+            let at = parser.at();
+            let (Token::Name(field) | Token::Quoted(field)) = parser.take() else {
+                parser.next -= 1;
+                return parser.unexpected();
+            };
+            if &*field != "value" {
+                return parser.error(at, format!("undefined field '{field}'"));
+            }
+            parser.expect(":")?;
+            parser.expression()
+        })?;
+        let kind = Kind::Wrapper {
+            wrapper,
+            value: fields.pop().map(Box::new),
+        };
+        Ok(Expr { kind, at, id: 0 })
     }
 
     /// Items between commas up to `end`; a comma may stand at the end of lists and maps, but not of
@@ -331,6 +374,7 @@ impl Parser {
             Token::Literal(value) => Ok(Expr {
                 kind: Kind::Constant(value),
                 at,
+                id: 0,
             }),
             Token::MostNegative => self.error(at, "invalid int literal"),
             Token::Symbol("-") => {
@@ -346,6 +390,7 @@ impl Parser {
                 Ok(Expr {
                     kind: Kind::Constant(value),
                     at,
+                    id: 0,
                 })
             }
             Token::Symbol("(") => {
@@ -362,6 +407,7 @@ impl Parser {
                 Ok(Expr {
                     kind: Kind::List(items),
                     at,
+                    id: 0,
                 })
             }
             Token::Symbol("{") => {
@@ -379,6 +425,7 @@ impl Parser {
                 Ok(Expr {
                     kind: Kind::Map(entries),
                     at,
+                    id: 0,
                 })
             }
             Token::Symbol(".") => match self.take() {
@@ -406,6 +453,7 @@ impl Parser {
             return Ok(Expr {
                 kind: Kind::Identifier(name),
                 at,
+                id: 0,
             });
         }
         let mut arguments = self.list(")", Parser::expression)?;
@@ -418,6 +466,7 @@ impl Parser {
                 }) => Ok(Expr {
                     kind: Kind::Has { operand, field },
                     at,
+                    id: 0,
                 }),
                 _ => self.error(at, "invalid argument to has() macro"),
             };
@@ -449,6 +498,7 @@ impl Parser {
                     body: Box::new(body),
                 },
                 at,
+                id: 0,
             });
         }
         // Kind, number of variables, whether the first of two further arguments is a filter.
@@ -458,7 +508,7 @@ impl Parser {
             ("exists", 2) => (F::Exists, 1),
             ("exists", 3) => (F::Exists, 2),
             ("exists_one", 2) => (F::ExistsOne, 1),
-            ("existsOne", 3) => (F::ExistsOne, 2),
+            ("exists_one" | "existsOne", 3) => (F::ExistsOne, 2),
             ("filter", 2) => (F::Filter, 1),
             ("map", 2 | 3) => (F::List, 1),
             ("transformList", 3 | 4) => (F::List, 2),
@@ -475,6 +525,7 @@ impl Parser {
                         flat: &*name == "optFlatMap",
                     },
                     at,
+                    id: 0,
                 });
             }
             _ => {
@@ -485,8 +536,10 @@ impl Parser {
                         function: name,
                         arguments: all,
                         method: true,
+                        plan: CallPlan::default(),
                     },
                     at,
+                    id: 0,
                 });
             }
         };
@@ -513,8 +566,10 @@ impl Parser {
                 second,
                 filter,
                 body,
+                charges: false,
             })),
             at,
+            id: 0,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::charge::Charge;
 use crate::value::Value;
 
 /// A part of an expression.
@@ -11,6 +12,8 @@ pub struct Expr {
     pub kind: Kind,
     /// Byte offset in the source.
     pub at: usize,
+    /// Its number among the parts of the whole, given by the checker.
+    pub id: usize,
 }
 
 /// The kinds of expression.
@@ -44,6 +47,8 @@ pub enum Kind {
         arguments: Vec<Expr>,
         /// Whether it was written with a receiver.
         method: bool,
+        /// How it is evaluated; found by the planner.
+        plan: CallPlan,
     },
     /// `[a, ?b]`
     List(Vec<Item>),
@@ -71,6 +76,13 @@ pub enum Kind {
         /// Whether the body is an optional already.
         flat: bool,
     },
+    /// `google.protobuf.Int32Value{value: 1}`: a number, a text or a boolean as a message.
+    Wrapper {
+        /// Which one.
+        wrapper: Wrapper,
+        /// What it holds; the zero of its type if nothing.
+        value: Option<Box<Expr>>,
+    },
     /// `device.attributes["domain"].id`, found by the optimizer: no map is built for it.
     Attribute {
         /// Between the brackets.
@@ -78,6 +90,80 @@ pub enum Kind {
         /// After the dot.
         id: Arc<str>,
     },
+}
+
+/// The messages of `google.protobuf` that stand for a plain value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is the message of its name")]
+pub enum Wrapper {
+    Bool,
+    Bytes,
+    Double,
+    Float,
+    Int32,
+    Int64,
+    String,
+    UInt32,
+    UInt64,
+}
+
+impl Wrapper {
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "google.protobuf.BoolValue" => Wrapper::Bool,
+            "google.protobuf.BytesValue" => Wrapper::Bytes,
+            "google.protobuf.DoubleValue" => Wrapper::Double,
+            "google.protobuf.FloatValue" => Wrapper::Float,
+            "google.protobuf.Int32Value" => Wrapper::Int32,
+            "google.protobuf.Int64Value" => Wrapper::Int64,
+            "google.protobuf.StringValue" => Wrapper::String,
+            "google.protobuf.UInt32Value" => Wrapper::UInt32,
+            "google.protobuf.UInt64Value" => Wrapper::UInt64,
+            _ => return None,
+        })
+    }
+}
+
+/// How a call is evaluated, and what that costs.
+#[derive(Debug, Clone, Default)]
+pub struct CallPlan {
+    /// Which of the operators with an evaluation of their own it is.
+    pub operator: Operator,
+    /// What it costs beyond its arguments.
+    pub charge: Charge,
+    /// Whether an argument that fails keeps those after it from being evaluated.
+    pub early: bool,
+    /// The type that the first element of a list must have for the overload that was chosen.
+    pub element: Option<&'static str>,
+    /// A regular expression that is a constant.
+    pub pattern: Option<regex::Regex>,
+}
+
+/// The operators that are evaluated in their own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Operator {
+    /// Any function.
+    #[default]
+    Function,
+    /// `&&`
+    And,
+    /// `||`
+    Or,
+    /// `?:`
+    Conditional,
+    /// `[ ]`
+    Index,
+    /// `[? ]`
+    OptionalIndex,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `or` of an optional
+    OptionalOr,
+    /// `orValue` of an optional
+    OptionalOrValue,
 }
 
 /// An element of a list literal.
@@ -115,6 +201,8 @@ pub struct Fold {
     pub filter: Option<Expr>,
     /// What is collected.
     pub body: Option<Expr>,
+    /// Of `sortBy`: whether the type of the keys is known, on which its cost depends.
+    pub charges: bool,
 }
 
 /// The macros over elements.

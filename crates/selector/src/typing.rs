@@ -83,26 +83,78 @@ impl Bindings {
     }
 
     /// Whether a value of type `from` may stand where `to` is wanted. Variables are bound on the
-    /// way; on failure some may stay so: try on a clone.
+    /// way, to the more general of what is asked of them; on failure some may stay so: try on a clone.
     pub fn assign(&mut self, to: &Type, from: &Type) -> bool {
-        let (to, from) = (self.resolve(to, false), self.resolve(from, false));
-        match (&to, &from) {
-            (Type::Variable(a), Type::Variable(b)) if a == b => true,
-            (Type::Variable(index), other) | (other, Type::Variable(index)) => {
-                if occurs(*index, other) {
-                    return false;
-                }
-                self.0[*index] = Some(other.clone());
-                true
+        if let Type::Variable(index) = from {
+            let bound = self.0[*index].is_some();
+            if self.bind(*index, to) {
+                return true;
             }
+            if bound {
+                return false;
+            }
+        }
+        if let Type::Variable(index) = to {
+            return self.bind(*index, from);
+        }
+        match (to, from) {
             (Type::Dyn | Type::Any, _) | (_, Type::Dyn | Type::Any) => true,
-            (Type::List(a), Type::List(b))
-            | (Type::Optional(a), Type::Optional(b))
-            | (Type::Type(a), Type::Type(b)) => self.assign(a, b),
+            (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => {
+                self.assign(a, b)
+            }
+            (Type::Type(_), Type::Type(_)) => true,
             (Type::Map(ak, av), Type::Map(bk, bv)) => self.assign(ak, bk) && self.assign(av, bv),
-            (Type::Opaque(_) | Type::Timestamp | Type::Duration, Type::Null)
-            | (Type::Null, Type::Opaque(_) | Type::Timestamp | Type::Duration) => true,
+            (
+                Type::Opaque(_) | Type::Optional(_) | Type::Timestamp | Type::Duration,
+                Type::Null,
+            )
+            | (
+                Type::Null,
+                Type::Opaque(_) | Type::Optional(_) | Type::Timestamp | Type::Duration,
+            ) => true,
             (a, b) => a == b,
+        }
+    }
+
+    /// Whether a variable may stand for this type.
+    fn bind(&mut self, index: usize, other: &Type) -> bool {
+        if *other == Type::Variable(index) {
+            return true;
+        }
+        let Some(known) = self.0[index].clone() else {
+            let free = !self.occurs(index, other);
+            if free {
+                self.0[index] = Some(other.clone());
+            }
+            return free;
+        };
+        if *other == known {
+            return true;
+        }
+        if !self.assign(other, &known) {
+            return false;
+        }
+        let general = if is_more_general(other, &known) {
+            other.clone()
+        } else {
+            known
+        };
+        if !self.occurs(index, &general) {
+            self.0[index] = Some(general);
+        }
+        true
+    }
+
+    fn occurs(&self, index: usize, t: &Type) -> bool {
+        match t {
+            Type::Variable(other) if *other == index => true,
+            Type::Variable(other) => match &self.0[*other] {
+                Some(known) => self.occurs(index, known),
+                None => false,
+            },
+            Type::List(a) | Type::Optional(a) | Type::Type(a) => self.occurs(index, a),
+            Type::Map(a, b) => self.occurs(index, a) || self.occurs(index, b),
+            _ => false,
         }
     }
 
@@ -114,22 +166,28 @@ impl Bindings {
         let mut trial = self.clone();
         if trial.assign(&known, next) {
             *self = trial;
-            // The more general of the two.
-            return if matches!(self.resolve(next, false), Type::Dyn) {
-                Type::Dyn
-            } else {
+            return if is_more_general(&known, next) {
                 known
+            } else {
+                next.clone()
             };
         }
         Type::Dyn
     }
 }
 
-fn occurs(index: usize, t: &Type) -> bool {
-    match t {
-        Type::Variable(other) => *other == index,
-        Type::List(a) | Type::Optional(a) | Type::Type(a) => occurs(index, a),
-        Type::Map(a, b) => occurs(index, a) || occurs(index, b),
-        _ => false,
+/// Whether one type is at least as general as another that it can stand for.
+fn is_more_general(one: &Type, other: &Type) -> bool {
+    match (one, other) {
+        (Type::Dyn | Type::Any | Type::Variable(_), _) => true,
+        (_, Type::Dyn | Type::Any | Type::Variable(_)) => false,
+        (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => {
+            is_more_general(a, b)
+        }
+        (Type::Map(ak, av), Type::Map(bk, bv)) => {
+            is_more_general(ak, bk) && is_more_general(av, bv)
+        }
+        (Type::Type(_), Type::Type(_)) => true,
+        (a, b) => a == b,
     }
 }

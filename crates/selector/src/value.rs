@@ -26,6 +26,9 @@ pub enum Value {
     /// Nanoseconds since 1970 in UTC.
     Timestamp(i128),
     Quantity(Quantity),
+    /// A quantity that `add` or `sub` made. Upstream it is of another type inside, and on the right
+    /// of `==` it is refused.
+    Computed(Quantity),
     Semver(Arc<Version>),
     Ip(IpAddr),
     Cidr(Cidr),
@@ -100,7 +103,7 @@ impl Value {
             Value::Map(_) => "map",
             Value::Duration(_) => "google.protobuf.Duration",
             Value::Timestamp(_) => "google.protobuf.Timestamp",
-            Value::Quantity(_) => "kubernetes.Quantity",
+            Value::Quantity(_) | Value::Computed(_) => "kubernetes.Quantity",
             Value::Semver(_) => "kubernetes.Semver",
             Value::Ip(_) => "net.IP",
             Value::Cidr(_) => "net.CIDR",
@@ -118,13 +121,15 @@ impl Value {
         let own = matches!(
             self,
             Value::Quantity(_)
+                | Value::Computed(_)
                 | Value::Semver(_)
                 | Value::Ip(_)
                 | Value::Cidr(_)
                 | Value::Url(_)
                 | Value::Format(_)
         );
-        own && *other != Value::Null && self.type_name() != other.type_name()
+        let differs = self.type_name() != other.type_name();
+        own && *other != Value::Null && (differs || matches!(other, Value::Computed(_)))
     }
 
     /// CEL's equality: false for values of different types, but numbers compare by value.
@@ -141,6 +146,7 @@ impl Value {
             }
             (Value::Optional(Some(a)), Value::Optional(Some(b))) => a.equals(b),
             (Value::Cidr(a), Value::Cidr(b)) => a == b,
+            (Value::Computed(a), Value::Quantity(b)) => a == b,
             _ => match (self.as_number(), other.as_number()) {
                 (Some(a), Some(b)) => compare_numbers(a, b) == Some(Ordering::Equal),
                 (None, None) => self == other,

@@ -1,8 +1,9 @@
 //! Expressions and devices with the outcomes that cel-go gave them, recorded by `conformance/cel`.
 
 use trainyard_model::device::{Attribute, Capacity, Device};
+use trainyard_model::features::{Feature, Features};
 use trainyard_model::selector::Engine as _;
-use trainyard_selector::{Engine, Prepared};
+use trainyard_selector::{Checker, Engine, Prepared};
 
 /// The devices of `devices.json`, with their drivers.
 fn devices(engine: &mut Engine) -> Vec<Prepared> {
@@ -61,40 +62,37 @@ fn attribute(json: &serde_json::Value) -> Attribute {
     }
 }
 
-#[test]
-fn outcomes_are_those_of_cel_go() {
-    let mut engine = Engine::new();
-    let devices = devices(&mut engine);
-    let mut different = Vec::new();
-    let mut count = 0;
-    for line in include_str!("outcomes.txt").lines() {
-        let (expression, outcomes) = line.rsplit_once(' ').expect("an expression and outcomes");
-        let expression: String = serde_json::from_str(expression).expect("a JSON string");
-        let (ours, why) = match engine.compile(&expression) {
-            Err(error) => ("c".to_owned(), error.to_string()),
-            Ok(compiled) => {
-                let mut why = String::new();
-                let ours = devices
-                    .iter()
-                    .map(|device| match engine.matches(&compiled, device) {
-                        Ok(true) => 't',
-                        Ok(false) => 'f',
-                        Err(error) => {
-                            why = error.to_string();
-                            'e'
-                        }
-                    })
-                    .collect();
-                (ours, why)
-            }
-        };
-        count += 1;
-        if ours != outcomes {
-            different.push(format!(
-                "{expression}\n    cel-go {outcomes}, ours {ours} ({why})"
-            ));
+/// What cel-go said of an expression.
+struct Recorded {
+    expression: String,
+    /// A letter for each device; `c`: does not compile.
+    outcomes: String,
+    /// Estimated costs, with the gates on and off; `c`: does not compile.
+    estimates: [String; 2],
+    /// What it cost on each device, where that is known.
+    costs: Vec<Option<u64>>,
+}
+
+fn recorded() -> Vec<Recorded> {
+    // Another table, made by `conformance/cel`, can be compared in its place.
+    let table = match std::env::var("OUTCOMES") {
+        Ok(file) => std::fs::read_to_string(file).expect("a table"),
+        Err(_) => include_str!("outcomes.txt").to_owned(),
+    };
+    let record = |line: &str| {
+        let mut parts = line.split('\t');
+        let mut part = || parts.next().unwrap_or("c").to_owned();
+        Recorded {
+            expression: serde_json::from_str(&part()).expect("a JSON string"),
+            outcomes: part(),
+            estimates: [part(), part()],
+            costs: part().split(',').map(|cost| cost.parse().ok()).collect(),
         }
-    }
+    };
+    table.lines().map(record).collect()
+}
+
+fn report(count: usize, different: &[String]) {
     assert!(count > 500, "the table has lost lines");
     assert!(
         different.is_empty(),
@@ -102,4 +100,76 @@ fn outcomes_are_those_of_cel_go() {
         different.len(),
         different.join("\n")
     );
+}
+
+#[test]
+fn outcomes_and_costs_are_those_of_cel_go() {
+    let mut engine = Engine::new();
+    let devices = devices(&mut engine);
+    let (mut different, mut count) = (Vec::new(), 0);
+    for line in recorded() {
+        let (mut ours, mut why, mut costs) = (String::new(), String::new(), Vec::new());
+        match engine.compile(&line.expression) {
+            Err(error) => {
+                ours = "c".to_owned();
+                why = error.to_string();
+            }
+            Ok(compiled) => {
+                for (device, theirs) in devices.iter().zip(&line.costs) {
+                    ours.push(match engine.matches(&compiled, device) {
+                        Ok(true) => 't',
+                        Ok(false) => 'f',
+                        Err(error) => {
+                            why = error.to_string();
+                            if why.contains("cost limit exceeded") {
+                                'l'
+                            } else {
+                                'e'
+                            }
+                        }
+                    });
+                    costs.push(theirs.and_then(|_| compiled.cost(device)));
+                }
+            }
+        };
+        count += 1;
+        if ours != line.outcomes || (ours != "c" && costs != line.costs) {
+            different.push(format!(
+                "{}\n    cel-go {} {:?}\n    ours   {ours} {costs:?} ({why})",
+                line.expression, line.outcomes, line.costs,
+            ));
+        }
+    }
+    report(count, &different);
+}
+
+#[test]
+fn estimates_are_those_of_cel_go() {
+    let none = Features::NONE;
+    let all = none
+        .with(Feature::ListTypeAttributes)
+        .with(Feature::ConsumableCapacity);
+    let checkers = [all, none].map(Checker::new);
+    let (mut different, mut count) = (Vec::new(), 0);
+    for line in recorded() {
+        count += 1;
+        let mut why = String::new();
+        let ours =
+            checkers
+                .each_ref()
+                .map(|checker| match checker.estimate(&line.expression, false) {
+                    Ok(cost) => cost.max.to_string(),
+                    Err(error) => {
+                        why = error.to_string();
+                        "c".to_owned()
+                    }
+                });
+        if ours != line.estimates {
+            different.push(format!(
+                "{}\n    cel-go {:?}\n    ours   {ours:?} ({why})",
+                line.expression, line.estimates
+            ));
+        }
+    }
+    report(count, &different);
 }

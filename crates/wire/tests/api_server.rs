@@ -1,12 +1,13 @@
 //! What a real API server said of thousands of objects, and that the same is said here: the same
 //! errors by path and kind. `conformance/api-server/record` asks it again.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use trainyard_model::Text;
-use trainyard_model::features::Feature;
+use trainyard_model::features::{Feature, Features};
 use trainyard_model::selector::{CheckError, ExpressionCheck};
+use trainyard_selector::Checker;
 use trainyard_wire::gates::{Gate, Gates};
 use trainyard_wire::{Source, problem, read};
 
@@ -84,34 +85,45 @@ fn change(object: &mut Value, path: &[Value], value: Option<&Value>) {
     }
 }
 
-/// What the API server said of the recorded expressions.
+/// What the API server said of the recorded expressions: nothing, `Invalid` or `Forbidden`.
 #[derive(serde::Deserialize)]
 struct Expressions {
+    /// With the gates that are on by default.
     selectors: BTreeMap<String, Option<String>>,
+    /// With all gates on.
     derived: BTreeMap<String, Option<String>>,
 }
 
-fn recorded(table: &BTreeMap<String, Option<String>>, expression: &str) -> Result<(), CheckError> {
-    // Any number of spaces is as empty as none.
-    let verdict = table
-        .get(expression)
-        .or_else(|| table.get(expression.trim()));
-    let why = Text::from("");
-    match verdict.expect("every expression is recorded").as_deref() {
-        None => Ok(()),
-        Some("Invalid") => Err(CheckError::Invalid(why)),
-        Some("Forbidden") => Err(CheckError::TooCostly(why)),
-        Some(other) => panic!("unknown verdict {other}"),
+/// Checks expressions as an API server with these gates, each of them once.
+struct Checked {
+    checker: Checker,
+    selectors: RefCell<BTreeMap<String, Result<(), CheckError>>>,
+    derived: RefCell<BTreeMap<String, Result<u64, CheckError>>>,
+}
+
+impl Checked {
+    fn new(gates: &Gates) -> Self {
+        let features = Feature::ALL.into_iter();
+        let on: Features = features.filter(|feature| gates.has(*feature)).collect();
+        Checked {
+            checker: Checker::new(on),
+            selectors: RefCell::default(),
+            derived: RefCell::default(),
+        }
     }
 }
 
-impl ExpressionCheck for Expressions {
+impl ExpressionCheck for Checked {
     fn check_selector(&self, expression: &str) -> Result<(), CheckError> {
-        recorded(&self.selectors, expression)
+        let mut known = self.selectors.borrow_mut();
+        let check = || self.checker.check_selector(expression);
+        known.entry(expression.into()).or_insert_with(check).clone()
     }
 
     fn check_derived(&self, expression: &str) -> Result<u64, CheckError> {
-        recorded(&self.derived, expression).map(|()| 0)
+        let mut known = self.derived.borrow_mut();
+        let check = || self.checker.check_derived(expression);
+        known.entry(expression.into()).or_insert_with(check).clone()
     }
 }
 
@@ -119,7 +131,7 @@ type Verdict = Option<Vec<(String, String)>>;
 
 /// What reading the object says: the invalid fields by path and kind, or `None` where it cannot
 /// even be decoded.
-fn judge(object: &Value, expressions: &Expressions, gates: &Gates) -> Verdict {
+fn judge(object: &Value, expressions: &Checked, gates: &Gates) -> Verdict {
     let source = Source {
         name: "case".into(),
         bytes: serde_json::to_vec(object).expect("JSON"),
@@ -148,8 +160,7 @@ fn judge(object: &Value, expressions: &Expressions, gates: &Gates) -> Verdict {
     Some(verdict)
 }
 
-/// Compares all verdicts on objects of one kind.
-fn compare(kind: &str) {
+fn recorded() -> String {
     let file = std::env::var("VERDICTS").unwrap_or_else(|_| {
         concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -157,22 +168,32 @@ fn compare(kind: &str) {
         )
         .into()
     });
-    let recorded = std::fs::read_to_string(&file).expect("recorded verdicts");
+    std::fs::read_to_string(&file).expect("recorded verdicts")
+}
+
+/// All gates on.
+fn all_gates() -> Gates {
+    let others = [
+        Gate::ExtendedResource,
+        Gate::NodeAllocatableResources,
+        Gate::PartitionableDevicesType,
+    ];
+    Feature::ALL
+        .into_iter()
+        .map(Gate::from)
+        .chain(others)
+        .collect()
+}
+
+/// Compares all verdicts on objects of one kind.
+fn compare(kind: &str) {
+    let recorded = recorded();
     let mut lines = recorded.lines();
     let bases: BTreeMap<String, Value> =
         serde_json::from_str(lines.next().expect("the bases")).expect("bases by name");
-    let expressions: Expressions =
-        serde_json::from_str(lines.next().expect("the expressions")).expect("verdicts");
-    let default = Gates::default();
-    let all: Gates = Feature::ALL
-        .into_iter()
-        .map(Gate::from)
-        .chain([
-            Gate::ExtendedResource,
-            Gate::NodeAllocatableResources,
-            Gate::PartitionableDevicesType,
-        ])
-        .collect();
+    lines.next().expect("the expressions");
+    let gates = [Gates::default(), all_gates()].map(|gates| (Checked::new(&gates), gates));
+    let [default, all] = &gates;
     let mut differences = Vec::new();
     let mut count = 0;
     for line in lines {
@@ -199,15 +220,16 @@ fn compare(kind: &str) {
             other => panic!("no such standing: {other}"),
         }
         let gates = match gates.as_str() {
-            "default" => &default,
-            "all" => &all,
+            "default" => default,
+            "all" => all,
             other => panic!("no such gates: {other}"),
         };
         let theirs: Verdict = match verdict {
             Value::String(_) => None,
             list => Some(serde_json::from_value(list).expect("a verdict")),
         };
-        let ours = judge(&object, &expressions, gates);
+        let (expressions, gates) = gates;
+        let ours = judge(&object, expressions, gates);
         count += 1;
         if ours != theirs {
             differences.push(format!("{line}\n  ours: {ours:?}"));
@@ -245,4 +267,30 @@ fn slices_are_judged_as_by_the_api_server() {
 #[test]
 fn taint_rules_are_judged_as_by_the_api_server() {
     compare("DeviceTaintRule");
+}
+
+#[test]
+fn expressions_are_judged_as_by_the_api_server() {
+    let recorded = recorded();
+    let line = recorded.lines().nth(1).expect("the expressions");
+    let expressions: Expressions = serde_json::from_str(line).expect("verdicts");
+    let (default, all) = (Checked::new(&Gates::default()), Checked::new(&all_gates()));
+    let selectors = expressions.selectors.iter();
+    let selectors = selectors.map(|(text, theirs)| (text, theirs, default.check_selector(text)));
+    let derived = expressions.derived.iter();
+    let derived = derived.map(|(text, theirs)| (text, theirs, all.check_derived(text).map(|_| ())));
+    let (mut count, mut differences) = (0, Vec::new());
+    for (text, theirs, ours) in selectors.chain(derived) {
+        let kind = match &ours {
+            Ok(()) => None,
+            Err(CheckError::Invalid(_)) => Some("Invalid"),
+            Err(CheckError::TooCostly(_)) => Some("Forbidden"),
+        };
+        count += 1;
+        if kind != theirs.as_deref() {
+            differences.push(format!("{text}: {theirs:?}, ours {ours:?}"));
+        }
+    }
+    assert!(count > 200, "the expressions are lost");
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

@@ -176,6 +176,19 @@ fn base64(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b))
 }
 
+/// How long a pattern the validation of a format is taken for.
+pub(crate) fn longest_pattern(name: &str) -> u64 {
+    match name {
+        "dns1123Subdomain" | "qualifiedName" | "dns1123SubdomainPrefix" => 60,
+        "labelValue" => 40,
+        "uri" => 1103,
+        "uuid" => 70,
+        "byte" => 84,
+        "date" | "datetime" => 71,
+        _ => 30,
+    }
+}
+
 pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
     match (function, arguments) {
         ("format.named", [Value::String(name)]) => {

@@ -8,8 +8,11 @@ use crate::value::Value;
 
 use super::Evaluated;
 
+/// cel-go's own limit on `lists.range`.
+const LONGEST_RANGE: i64 = 1_000_000;
+
 fn contains(items: &[Value], wanted: &Value) -> bool {
-    items.iter().any(|item| item.equals(wanted))
+    items.iter().any(|item| wanted.equals(item))
 }
 
 fn compare(a: &Value, b: &Value) -> Result<Ordering, Error> {
@@ -66,10 +69,14 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("first", [List(items)]) => optional(items.first()),
         ("last", [List(items)]) => optional(items.last()),
         ("lists.range", [Int(count)]) => {
-            if *count > 1_000_000 {
-                Err(Error::new(
-                    "operation cancelled: actual cost limit exceeded",
-                ))
+            if *count < 0 {
+                Err(Error::new(format!(
+                    "lists.range: size must be non-negative, got {count}"
+                )))
+            } else if *count > LONGEST_RANGE {
+                Err(Error::new(format!(
+                    "lists.range: size {count} exceeds maximum allowed ({LONGEST_RANGE})"
+                )))
             } else {
                 Ok((0..*count).map(Int).collect::<Vec<_>>().into())
             }

@@ -34,36 +34,6 @@ pub fn call(function: &str, arguments: &[Value]) -> Evaluated {
     found.unwrap_or_else(|| Err(Error::no_overload()))
 }
 
-/// What a call costs beyond one: texts and lists by their length, as cel-go counts.
-pub fn weight(function: &str, arguments: &[&Value]) -> u64 {
-    let size = |value: &Value| match value {
-        Value::String(text) => text.len() as u64,
-        Value::Bytes(bytes) => bytes.len() as u64,
-        Value::List(items) => items.len() as u64,
-        Value::Map(map) => map.entries.len() as u64,
-        _ => 1,
-    };
-    let first = arguments.first().map_or(1, |v| size(v));
-    let second = arguments.get(1).map_or(1, |v| size(v));
-    match function {
-        "_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_" => first.min(second) / 10,
-        "_+_" => (first + second) / 10,
-        "contains" | "matches" | "find" | "findAll" => (first / 10 + 1) * (second / 4 + 1),
-        "startsWith" | "endsWith" => second / 10,
-        "@in" => match arguments.get(1) {
-            Some(Value::List(_)) => second,
-            _ => 0,
-        },
-        "indexOf" | "lastIndexOf" | "sum" | "min" | "max" | "isSorted" | "reverse" | "distinct"
-        | "flatten" | "slice" | "sort" => first,
-        "sets.contains" | "sets.equivalent" | "sets.intersects" => first * second,
-        "lowerAscii" | "upperAscii" | "trim" | "replace" | "split" | "substring" | "join"
-        | "format" | "quantity" | "isQuantity" | "semver" | "isSemver" | "url" | "isURL" | "ip"
-        | "isIP" | "cidr" | "isCIDR" | "validate" => first / 10,
-        _ => 0,
-    }
-}
-
 fn general(function: &str, arguments: &[Value]) -> Option<Evaluated> {
     Some(match (function, arguments) {
         ("_<_", [a, b]) => order(a, b, |o| o.is_lt()),
@@ -72,7 +42,7 @@ fn general(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("_>=_", [a, b]) => order(a, b, |o| o.is_ge()),
         ("!_", [Value::Bool(value)]) => Ok(Value::Bool(!value)),
         ("@in", [value, Value::List(items)]) => {
-            Ok(Value::Bool(items.iter().any(|item| item.equals(value))))
+            Ok(Value::Bool(items.iter().any(|item| value.equals(item))))
         }
         ("@in", [key, Value::Map(map)]) => Ok(Value::Bool(
             key.to_key()

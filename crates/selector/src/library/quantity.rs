@@ -8,28 +8,38 @@ use crate::value::Value;
 use super::Evaluated;
 
 pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
-    use Value::Quantity as Q;
+    use Value::{Computed, Quantity as Q};
     let whole = |value: i64| Quantity::from_int(value, Format::DecimalSi);
-    Some(match (function, arguments) {
-        ("quantity", [Value::String(text)]) => text
-            .parse()
-            .map(Q)
-            .map_err(|error: trainyard_model::quantity::ParseError| Error::new(error.to_string())),
-        ("isQuantity", [Value::String(text)]) => Ok(Value::Bool(text.parse::<Quantity>().is_ok())),
-        ("sign", [Q(q)]) => Ok(Value::Int(q.sign().into())),
-        ("isInteger", [Q(q)]) => Ok(Value::Bool(q.as_int().is_some())),
-        ("asInteger", [Q(q)]) => q
-            .as_int()
-            .map(Value::Int)
-            .ok_or_else(|| Error::new("cannot convert value to integer")),
-        ("asApproximateFloat", [Q(q)]) => Ok(Value::Double(q.approximate())),
-        ("add", [Q(a), Q(b)]) => Ok(Q(a.add(*b))),
-        ("add", [Q(a), Value::Int(b)]) => Ok(Q(a.add(whole(*b)))),
-        ("sub", [Q(a), Q(b)]) => Ok(Q(a.sub(*b))),
-        ("sub", [Q(a), Value::Int(b)]) => Ok(Q(a.sub(whole(*b)))),
-        ("isLessThan", [Q(a), Q(b)]) => Ok(Value::Bool(a < b)),
-        ("isGreaterThan", [Q(a), Q(b)]) => Ok(Value::Bool(a > b)),
-        ("compareTo", [Q(a), Q(b)]) => Ok(Value::Int(a.cmp(b) as i64)),
+    let quantity = |index: usize| match arguments.get(index) {
+        Some(Q(quantity) | Computed(quantity)) => Some(*quantity),
+        _ => None,
+    };
+    match (function, arguments) {
+        ("quantity", [Value::String(text)]) => return Some(parse(text).map(Q)),
+        ("isQuantity", [Value::String(text)]) => return Some(Ok(parse(text).is_ok().into())),
+        _ => {}
+    }
+    let q = quantity(0)?;
+    Some(Ok(match (function, quantity(1), arguments) {
+        ("sign", _, [_]) => Value::Int(q.sign().into()),
+        ("isInteger", _, [_]) => Value::Bool(q.as_int().is_some()),
+        ("asInteger", _, [_]) => match q.as_int() {
+            Some(whole) => Value::Int(whole),
+            None => return Some(Err(Error::new("cannot convert value to integer"))),
+        },
+        ("asApproximateFloat", _, [_]) => Value::Double(q.approximate()),
+        ("add", Some(other), _) => Computed(q.add(other)),
+        ("add", _, [_, Value::Int(other)]) => Computed(q.add(whole(*other))),
+        ("sub", Some(other), _) => Computed(q.sub(other)),
+        ("sub", _, [_, Value::Int(other)]) => Computed(q.sub(whole(*other))),
+        ("isLessThan", Some(other), _) => Value::Bool(q < other),
+        ("isGreaterThan", Some(other), _) => Value::Bool(q > other),
+        ("compareTo", Some(other), _) => Value::Int(q.cmp(&other) as i64),
         _ => return None,
-    })
+    }))
+}
+
+fn parse(text: &str) -> Result<Quantity, Error> {
+    text.parse()
+        .map_err(|error: trainyard_model::quantity::ParseError| Error::new(error.to_string()))
 }

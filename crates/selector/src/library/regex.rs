@@ -84,11 +84,26 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
     if !matches!(function, "matches" | "find" | "findAll") {
         return None;
     }
-    let compiled = match compile(pattern) {
-        Ok(compiled) => compiled,
-        Err(error) => return Some(Err(error)),
-    };
-    Some(Ok(match function {
+    Some(compile(pattern).map(|compiled| search(function, &compiled, text, most)))
+}
+
+/// The same with a pattern that is compiled already.
+pub(crate) fn call_compiled(
+    function: &str,
+    pattern: &regex::Regex,
+    arguments: &[Value],
+) -> Evaluated {
+    match (function, arguments) {
+        (_, [Value::String(text), Value::String(_)]) => Ok(search(function, pattern, text, -1)),
+        ("findAll", [Value::String(text), _, Value::Int(most)]) => {
+            Ok(search(function, pattern, text, *most))
+        }
+        _ => Err(Error::no_overload()),
+    }
+}
+
+fn search(function: &str, compiled: &regex::Regex, text: &str, most: i64) -> Value {
+    match function {
         "matches" => Value::Bool(compiled.is_match(text)),
         "find" => compiled.find(text).map_or("", |m| m.as_str()).into(),
         _ => {
@@ -100,5 +115,5 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
                 .collect();
             found.into()
         }
-    }))
+    }
 }

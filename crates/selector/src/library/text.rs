@@ -29,7 +29,7 @@ pub(crate) fn show(value: &Value) -> String {
         }
         Value::Duration(nanos) => super::time::show_duration(*nanos),
         Value::Timestamp(nanos) => super::time::show_timestamp(*nanos),
-        Value::Quantity(quantity) => quantity.to_string(),
+        Value::Quantity(quantity) | Value::Computed(quantity) => quantity.to_string(),
         Value::Semver(version) => version.to_string(),
         Value::Ip(address) => address.to_string(),
         Value::Cidr(cidr) => super::net::show_cidr(*cidr),
@@ -295,6 +295,7 @@ fn shown(value: &Value) -> Result<String, Error> {
             Ok(format!("{{{}}}", entries.join(", ")))
         }
         Value::Quantity(_)
+        | Value::Computed(_)
         | Value::Semver(_)
         | Value::Ip(_)
         | Value::Cidr(_)

@@ -36,7 +36,14 @@ fn parse(text: &str) -> Option<Url> {
     };
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     if !rest.starts_with('/') {
-        return None;
+        // After a scheme anything may stand, which is not taken apart.
+        return (!scheme.is_empty()).then(|| Url {
+            text: text.into(),
+            scheme,
+            host: String::new(),
+            path: String::new(),
+            query: query.to_owned(),
+        });
     }
     let (host, path) = match rest.strip_prefix("//") {
         // Without a scheme two slashes are a path, unless there are three.

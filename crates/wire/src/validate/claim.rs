@@ -293,12 +293,11 @@ impl Walk<'_> {
         class::expression(report, text, at, rules, |text| {
             let checked = rules.expressions.check_derived(text);
             let cost = match &checked {
-                Ok(cost) => *cost,
-                // The limit of one is the limit of all.
-                Err(CheckError::TooCostly(_)) => u64::MAX,
+                Ok(cost) | Err(CheckError::TooCostly(cost)) => *cost,
                 Err(CheckError::Invalid(_)) => 0,
             };
-            self.derived_cost = self.derived_cost.saturating_add(cost);
+            // Upstream's sum overflows as well, where the costs have no bound.
+            self.derived_cost = self.derived_cost.wrapping_add(cost);
             checked.map(|_| ())
         });
     }
