@@ -31,6 +31,8 @@ pub(crate) struct Pruner<'p, 'a> {
     classes: Classes,
     /// The first slot whose attempt may end in an error.
     horizon: usize,
+    /// Slots and options whose attempts may.
+    raising: Vec<(usize, usize)>,
     /// Places of each option that can be part of a solution, as far as is known beforehand.
     live: Vec<Bits>,
     /// By constraint that wants a match: the elements that can be in common.
@@ -67,14 +69,17 @@ impl<'p, 'a> Pruner<'p, 'a> {
             let asked = first.is_some_and(|first| choice.open.has(*first));
             !choice.broken.is_empty() || (asked && !choice.constraints.is_empty())
         };
-        let horizon = problem
-            .slots
-            .iter()
-            .position(|slot| slot.options.clone().any(raises));
+        let slots = problem.slots.iter().enumerate();
+        let raising: Vec<(usize, usize)> = slots
+            .flat_map(|(index, slot)| slot.options.clone().map(move |option| (index, option)))
+            .filter(|(_, option)| raises(*option))
+            .collect();
+        let horizon = raising.first().map(|(slot, _)| *slot);
         let mut pruner = Pruner {
             problem,
             classes: Classes::of(problem),
             horizon: horizon.unwrap_or(problem.slots.len()),
+            raising,
             live: problem
                 .options
                 .iter()
@@ -549,6 +554,26 @@ impl<'p, 'a> Pruner<'p, 'a> {
         self.retreat.is_some_and(|to| to.is_none_or(|to| slot > to))
     }
 
+    /// Whether a slot ahead wants all of certain devices, of which the first is taken: it can have
+    /// nothing and raise nothing, and so can no other, as far as errors go.
+    fn is_spent(&self, state: &State<'_, '_>, spot: Spot) -> bool {
+        let is_spent = |option: usize| {
+            let choice = &self.problem.options[option];
+            let first = choice.all.as_ref().and_then(|all| all.first());
+            choice.broken.is_empty()
+                && !choice.admin
+                && first.is_some_and(|first| state.marks[*first] > 0)
+        };
+        let mut ahead = self
+            .raising
+            .iter()
+            .filter(|(slot, _)| *slot >= spot.slot)
+            .peekable();
+        ahead.peek().is_some_and(|(slot, _)| {
+            *slot > spot.slot && self.problem.slots[*slot].options.clone().all(is_spent)
+        }) && ahead.all(|(_, option)| is_spent(*option))
+    }
+
     fn has_horizon(&self) -> bool {
         self.horizon < self.problem.slots.len()
     }
@@ -602,6 +627,9 @@ fn column(problem: &Problem<'_>, option: usize, constraint: usize) -> Option<usi
 impl Guide for Pruner<'_, '_> {
     fn is_vain(&mut self, state: &State<'_, '_>, spot: Spot) -> bool {
         if self.retreats_past(spot.slot) {
+            return true;
+        }
+        if self.is_spent(state, spot) {
             return true;
         }
         let key = self.key(state, spot);

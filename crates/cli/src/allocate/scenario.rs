@@ -298,7 +298,10 @@ fn check_slice(spec: &api::ResourceSliceSpec) -> Result<(), String> {
                 ("default", policy.default.as_ref()),
                 ("validRange.min", range.map(|range| &range.min)),
                 ("validRange.max", range.and_then(|range| range.max.as_ref())),
-                ("validRange.step", range.and_then(|range| range.step.as_ref())),
+                (
+                    "validRange.step",
+                    range.and_then(|range| range.step.as_ref()),
+                ),
             ];
             for (name, value) in single {
                 if let Some(value) = value {
