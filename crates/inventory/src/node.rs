@@ -1,6 +1,7 @@
 //! A whole node of a type: labels, resources and slices.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use trainyard_model::Text;
@@ -50,21 +51,40 @@ impl Node {
         labels: &BTreeMap<Text, Text>,
         publish: NeuronPublish,
     ) -> Node {
+        Node::like(None, kind, index, labels, publish)
+    }
+
+    /// The same, sharing device lists with another node of the type where they are equal.
+    pub(crate) fn like(
+        other: Option<&Node>,
+        kind: &'static InstanceType,
+        index: usize,
+        labels: &BTreeMap<Text, Text>,
+        publish: NeuronPublish,
+    ) -> Node {
         let name: Text = Node::name_of(kind, index).into();
         let mut all = default_labels(kind, index, &name);
         all.extend(labels.iter().map(|(k, v)| (k.clone(), v.clone())));
         let machine = Machine::of(kind);
-        let slices = [
-            (
-                publish::NEURON_DRIVER,
-                publish::neuron_devices(&machine, &all, publish),
-            ),
-            (publish::EFA_DRIVER, publish::efa_devices(&machine)),
-        ]
-        .into_iter()
-        .filter(|(_, devices)| !devices.is_empty())
-        .map(|(driver, devices)| slice(&name, driver, devices))
-        .collect();
+        let known = |driver: &str| {
+            let slices = other.into_iter().flat_map(|other| &other.slices);
+            let mut own = slices.filter(|slice| &*slice.driver == driver);
+            own.next().map(|slice| slice.devices.clone())
+        };
+        let reads_alike = other.is_some_and(|other| {
+            let mut read = publish::LABELS.iter();
+            read.all(|label| other.labels.get(*label) == all.get(*label))
+        });
+        let neuron = known(publish::NEURON_DRIVER).filter(|_| reads_alike);
+        let neuron =
+            neuron.unwrap_or_else(|| publish::neuron_devices(&machine, &all, publish).into());
+        let efa = known(publish::EFA_DRIVER);
+        let efa = efa.unwrap_or_else(|| publish::efa_devices(&machine).into());
+        let slices = [(publish::NEURON_DRIVER, neuron), (publish::EFA_DRIVER, efa)]
+            .into_iter()
+            .filter(|(_, devices)| !devices.is_empty())
+            .map(|(driver, devices)| slice(&name, driver, devices))
+            .collect();
         let (capacity, allocatable) = resources(kind);
         Node {
             name,
@@ -77,7 +97,7 @@ impl Node {
     }
 }
 
-fn slice(node: &Text, driver: &str, devices: Vec<Device>) -> ResourceSlice {
+fn slice(node: &Text, driver: &str, devices: Arc<[Device]>) -> ResourceSlice {
     ResourceSlice {
         name: format!("{node}-{driver}").into(),
         driver: driver.into(),
@@ -87,7 +107,7 @@ fn slice(node: &Text, driver: &str, devices: Vec<Device>) -> ResourceSlice {
             resource_slice_count: 1,
         },
         node_name: Some(node.clone()),
-        devices: devices.into(),
+        devices,
         ..ResourceSlice::default()
     }
 }

@@ -34,6 +34,13 @@ pub const NETWORK_LAYER_LABELS: [&str; 3] = [
     "topology.k8s.aws/network-node-layer-2",
     "topology.k8s.aws/network-node-layer-3",
 ];
+/// The labels of a Node that its devices depend on.
+pub const LABELS: [&str; 4] = [
+    NETWORK_LAYER_LABELS[0],
+    NETWORK_LAYER_LABELS[1],
+    NETWORK_LAYER_LABELS[2],
+    CAPACITY_BLOCK_LABEL,
+];
 
 /// What a trn2u node publishes: its chips, or itself as one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -78,14 +78,17 @@ impl FromStr for Spec {
 /// `taken`.
 pub fn nodes(specs: &[Spec], taken: &BTreeSet<String>, publish: NeuronPublish) -> Vec<Node> {
     let mut next: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut nodes = Vec::new();
+    let mut nodes: Vec<Node> = Vec::new();
     for spec in specs {
         let index = next.entry(spec.kind.name).or_default();
+        let first = nodes.len();
         for _ in 0..spec.count {
             while taken.contains(&Node::name_of(spec.kind, *index)) {
                 *index += 1;
             }
-            nodes.push(Node::new(spec.kind, *index, &spec.labels, publish));
+            let other = nodes[first..].last();
+            let node = Node::like(other, spec.kind, *index, &spec.labels, publish);
+            nodes.push(node);
             *index += 1;
         }
     }

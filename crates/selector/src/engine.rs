@@ -29,6 +29,8 @@ pub struct Expression(Arc<Compiled>);
 struct Compiled {
     tree: Expr,
     reads: Reads,
+    /// The numbers of the attributes among `reads`.
+    numbers: Vec<u64>,
 }
 
 impl Expression {
@@ -61,7 +63,8 @@ struct Content {
     driver: u64,
     attributes: u64,
     capacity: u64,
-    values: BTreeMap<(Arc<str>, Arc<str>), u64>,
+    /// By attribute's number, ascending: the number of its value.
+    values: Vec<(u64, u64)>,
 }
 
 /// Evaluates stored expressions.
@@ -114,7 +117,14 @@ impl Engine {
                 let mut reads = Reads::default();
                 simplify(&mut tree);
                 reads.visit(&tree);
-                Expression(Arc::new(Compiled { tree, reads }))
+                let attributes = reads.attributes.iter();
+                let numbers = attributes.map(|(domain, id)| self.number_of(domain, id));
+                let numbers = numbers.collect();
+                Expression(Arc::new(Compiled {
+                    tree,
+                    reads,
+                    numbers,
+                }))
             });
         self.compiled.insert(key, result.clone());
         result
@@ -123,6 +133,11 @@ impl Engine {
     fn number(&mut self, text: String) -> u64 {
         let next = self.texts.len() as u64 + 1;
         *self.texts.entry(text).or_insert(next)
+    }
+
+    /// An attribute's number.
+    fn number_of(&mut self, domain: &str, id: &str) -> u64 {
+        self.number(format!("{domain}/{id}"))
     }
 }
 
@@ -246,13 +261,14 @@ impl selector::Engine for Engine {
             return known.clone();
         }
         let subject = Subject::new(driver, device);
-        let mut values = BTreeMap::new();
+        let mut values = Vec::new();
         for (domain, entries) in domains(&subject.attributes) {
             for (id, value) in entries {
                 let number = self.number(format!("{value:?}"));
-                values.insert((domain.clone(), id), number);
+                values.push((self.number_of(&domain, &id), number));
             }
         }
+        values.sort_unstable();
         let attributes = self.number(format!("{:?}", subject.attributes));
         let capacity = self.number(format!("{:?}", subject.capacity));
         let driver = self.number(driver.to_owned());
@@ -291,8 +307,9 @@ impl selector::Engine for Engine {
         if reads.all_attributes {
             key.push(device.attributes);
         } else {
-            for read in &reads.attributes {
-                key.push(device.values.get(read).copied().unwrap_or_default());
+            for read in &expression.0.numbers {
+                let found = device.values.binary_search_by_key(read, |(name, _)| *name);
+                key.push(found.map_or(0, |at| device.values[at].1));
             }
         }
         if reads.all_capacity {
