@@ -282,13 +282,21 @@ fn published_column<E: Engine>(
     for index in site.slices.iter() {
         let slice = inventory.slice(*index);
         let own = Some(slice.driver) == domain;
+        // Most devices of a slice have the same attributes, in the same order.
+        let mut last = 0;
         for device in slice.devices.iter() {
-            let find = |name: Option<u32>| {
-                let attributes = device.attributes.iter();
-                let mut found = attributes.filter(|(other, _)| Some(*other) == name);
-                found.next().map(|(_, value)| value)
+            let mut find = |name: Option<u32>| {
+                let attributes = &device.attributes;
+                let is_it = |(other, _): &(u32, Value)| Some(*other) == name;
+                if !attributes.get(last).is_some_and(is_it) {
+                    last = attributes.iter().position(is_it)?;
+                }
+                attributes.get(last).map(|(_, value)| value)
             };
-            let value = find(full).or_else(|| if own { find(bare) } else { None });
+            let value = match find(full) {
+                None if own => find(bare),
+                value => value,
+            };
             column.push(value.map_or(MISSING, |value| table.set(value)));
         }
     }

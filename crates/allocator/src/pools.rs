@@ -41,7 +41,7 @@ pub(crate) fn gather<E: Engine>(
     inventory: &Inventory<E>,
     question: &Question<'_>,
 ) -> Result<Vec<Pool>, Fatal> {
-    let mut pools: Vec<Pool> = Vec::new();
+    let mut pools: Vec<Pool> = Vec::with_capacity(2);
     for index in inventory.slices_for(&question.node.name) {
         let loaded = inventory.slice(index);
         let slice = &*loaded.source;

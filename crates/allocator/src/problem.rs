@@ -236,6 +236,11 @@ pub(crate) fn prepare<'a, E: Engine>(
 ) -> Result<Problem<'a>, Fatal> {
     let site = inventory.site(question)?;
     let places = site.ground.places.len();
+    let requests = question
+        .claims
+        .iter()
+        .map(|claim| claim.requests.len())
+        .sum();
     let mut problem = Problem {
         node: question.node,
         claims: question.claims,
@@ -245,10 +250,10 @@ pub(crate) fn prepare<'a, E: Engine>(
         room: Vec::new(),
         counters: Counters::default(),
         site,
-        slots: Vec::new(),
+        slots: Vec::with_capacity(requests),
         claim_slots: Vec::with_capacity(question.claims.len()),
-        options: Vec::new(),
-        constraints: Vec::new(),
+        options: Vec::with_capacity(requests),
+        constraints: Vec::with_capacity(2),
     };
     describe_places(inventory, &mut problem);
     if question.features.has(Feature::PartitionableDevices) {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use trainyard_inventory::publish::{EFA_DRIVER, NEURON_DRIVER};
 use trainyard_model::Text;
 use trainyard_model::claim::ResourceClaim;
 use trainyard_model::plan::Warning;
@@ -391,7 +392,18 @@ fn unused(inventory: &Inventory, findings: &mut Findings<'_>) {
         .iter()
         .filter(|(key, claim)| !claims.contains(*key) && claim.allocation.is_none());
     let idle = idle.map(|(_, claim)| (claim.source, "no pod uses it"));
-    let all: Vec<_> = unused.chain(idle).collect();
+    let mut asked = classes_asked(inventory);
+    for pod in &inventory.pods {
+        let init = pod.spec.init_containers.iter().flatten();
+        let counts = init.chain(&pod.spec.containers);
+        let counts = counts.flat_map(crate::resources::container_counts);
+        asked.extend(counts.filter_map(|(name, _)| inventory.class_of(&name)));
+    }
+    let classes = inventory.classes.iter();
+    let classes = classes.filter(|(name, _)| !asked.contains(*name));
+    let classes =
+        classes.filter_map(|(_, class)| Some((class.source?, "no claim or pod asks for it")));
+    let all: Vec<_> = unused.chain(idle).chain(classes).collect();
     for (at, message) in all {
         if !findings.manifest(at).object.is_fact() {
             findings.warn(at, "object/without-effect", message);
@@ -413,29 +425,34 @@ fn device_plugins(inventory: &Inventory, findings: &mut Findings<'_>) {
         let Some(drivers) = drivers.get(&machine.name) else {
             continue;
         };
-        let served = machine.allocatable.scalar.iter().filter(|(name, amount)| {
-            **amount > 0
-                && (name.starts_with("aws.amazon.com/neuron")
-                    || &***name == "vpc.amazonaws.com/efa")
-        });
-        let served: Vec<_> = served
-            .map(|(name, amount)| format!("{name}: {amount}"))
-            .collect();
-        if served.is_empty() {
-            continue;
+        for (driver, is_served) in SERVED {
+            let amounts = machine.allocatable.scalar.iter();
+            let served = amounts.filter(|(name, amount)| **amount > 0 && is_served(name));
+            let served: Vec<_> = served
+                .map(|(name, amount)| format!("{name}: {amount}"))
+                .collect();
+            if served.is_empty() || !drivers.iter().any(|other| &***other == driver) {
+                continue;
+            }
+            findings.warnings.push(Warning {
+                code: "node/device-plugin-present",
+                object: title("Node", "", &machine.name),
+                message: format!(
+                    "a device plugin ({}) runs beside the DRA driver {driver}: both hand out the same devices, so two pods can get one; remove the device plugin from this node, or the DRA driver",
+                    served.join(", "),
+                ),
+            });
         }
-        let drivers: Vec<_> = drivers.iter().map(|driver| &***driver).collect();
-        findings.warnings.push(Warning {
-            code: "node/device-plugin-present",
-            object: title("Node", "", &machine.name),
-            message: format!(
-                "a device plugin ({}) runs beside the DRA driver {}: both hand out the same devices, so two pods can get one; remove the device plugin from this node, or the DRA driver",
-                served.join(", "),
-                drivers.join(", ")
-            ),
-        });
     }
 }
+
+/// The drivers, and the resources under which a device plugin hands out their devices.
+const SERVED: [(&str, fn(&str) -> bool); 2] = [
+    (NEURON_DRIVER, |name| {
+        name.starts_with("aws.amazon.com/neuron")
+    }),
+    (EFA_DRIVER, |name| name == "vpc.amazonaws.com/efa"),
+];
 
 /// Whether a pod waits for somebody to lift its gates.
 pub fn gated(pod: &Pod) -> bool {
