@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use k8s_openapi::api::resource::v1::ResourceClaim;
+use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::claim::for_driver;
+use crate::claim::{NotReady, for_driver};
 use crate::disk::Disk;
-use crate::driver::{ClaimRef, Driver, PrepareError};
+use crate::driver::{Claim, ClaimRef, Driver, PrepareError};
 use crate::ports::{Api, ApiError, Event, Regarding, Severity};
 use crate::prepare::{PreparedDevice, Preparer, with_causes};
 
@@ -25,8 +26,9 @@ pub(crate) struct Claims<H, K> {
     node: String,
     api: Arc<dyn Api>,
     preparer: Arc<Preparer<H, K>>,
-    /// Pools that this node has or had in this life, beside the one of its name.
-    pools: Mutex<BTreeSet<String>>,
+    /// Pools that this node has or had in this life, beside the one of its name; `None` until the
+    /// hardware was looked at.
+    pools: Mutex<Option<BTreeSet<String>>>,
 }
 
 impl<H: Driver, K: Disk> Claims<H, K> {
@@ -48,7 +50,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
     /// Pools from which a claim may be prepared here, from now on.
     pub(crate) fn own_pools<'a>(&self, names: impl Iterator<Item = &'a String>) {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.extend(names.cloned());
+        pools.get_or_insert_default().extend(names.cloned());
     }
 
     /// Prepares a claim, trying until `deadline`. The error is for the pod's event.
@@ -60,7 +62,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         let outcome = loop {
-            match self.attempt(claim).await {
+            match self.attempt(claim, deadline).await {
                 Ok(devices) => break Ok(devices),
                 Err(PrepareError::Refused(why)) => break Err(why),
                 Err(PrepareError::Transient(why)) if Instant::now() + pause >= deadline => {
@@ -100,30 +102,49 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         outcome
     }
 
-    async fn attempt(&self, claim: &ClaimRef) -> Result<Vec<PreparedDevice>, PrepareError> {
+    async fn attempt(
+        &self,
+        claim: &ClaimRef,
+        deadline: Instant,
+    ) -> Result<Vec<PreparedDevice>, PrepareError> {
         usable_as_file_name(&claim.uid).map_err(PrepareError::Refused)?;
-        let read = timeout(READ, self.api.claim(&claim.namespace, &claim.name)).await;
-        let object = match read {
-            Ok(Ok(object)) => object,
-            Ok(Err(ApiError::NotFound)) => {
+        let ours = match self.read(claim, deadline).await {
+            Ok(object) => self.ours(claim, &object)?,
+            Err(ApiError::NotFound) => {
                 return Err(PrepareError::Refused(format!(
                     "claim {claim} does not exist"
                 )));
             }
-            Ok(Err(error)) => return self.recall(claim, &error.to_string()).await,
-            Err(_) => return self.recall(claim, "no answer from the API server").await,
+            Err(error) => return self.recall(claim, &error.to_string()).await,
         };
-        let owned = |pool: &str| {
-            let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-            pool == self.node || pools.contains(pool)
-        };
-        let ours = for_driver(claim, &object, &self.driver, owned);
-        let ours = ours.map_err(|error| match error.may_pass() {
-            true => PrepareError::Transient(error.to_string()),
-            false => PrepareError::Refused(error.to_string()),
-        })?;
         let preparer = self.preparer.clone();
-        on_a_thread(move || preparer.prepare(&ours)).await
+        let work = on_a_thread(move || preparer.prepare(&ours));
+        // The work goes on, and the next call finds what became of it.
+        timeout_at(deadline, work).await.unwrap_or_else(|_| {
+            let why = format!("claim {claim} is still being prepared");
+            Err(PrepareError::Transient(why))
+        })
+    }
+
+    async fn read(&self, claim: &ClaimRef, deadline: Instant) -> Result<ResourceClaim, ApiError> {
+        let until = deadline.min(Instant::now() + READ);
+        let read = timeout_at(until, self.api.claim(&claim.namespace, &claim.name)).await;
+        read.unwrap_or_else(|_| Err(ApiError::Unavailable("no answer".into())))
+    }
+
+    /// The claim as far as it concerns this driver.
+    fn ours(&self, claim: &ClaimRef, object: &ResourceClaim) -> Result<Claim, PrepareError> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let owned = |pool: &str| {
+            pool == self.node || pools.as_ref().is_some_and(|pools| pools.contains(pool))
+        };
+        for_driver(claim, object, &self.driver, owned).map_err(|error| match error {
+            NotReady::OtherNode { .. } if pools.is_none() => PrepareError::Transient(format!(
+                "the devices of this node were not looked at yet, and {error}"
+            )),
+            error if error.may_pass() => PrepareError::Transient(error.to_string()),
+            error => PrepareError::Refused(error.to_string()),
+        })
     }
 
     /// Without the API server, a claim that was prepared before can still be confirmed.
@@ -137,34 +158,47 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         recalled.ok_or_else(|| PrepareError::Transient(format!("cannot read claim {claim}: {why}")))
     }
 
-    /// Undoes a claim.
-    pub(crate) async fn unprepare(&self, claim: &ClaimRef) -> Result<(), String> {
+    /// Undoes a claim, trying until `deadline`.
+    pub(crate) async fn unprepare(
+        &self,
+        claim: &ClaimRef,
+        deadline: Instant,
+    ) -> Result<(), String> {
         usable_as_file_name(&claim.uid)?;
-        let (preparer, undone) = (self.preparer.clone(), claim.clone());
-        let outcome = on_a_thread(move || preparer.unprepare(&undone)).await;
+        let mut pause = FIRST_PAUSE;
+        let outcome = loop {
+            let (preparer, undone) = (self.preparer.clone(), claim.clone());
+            let work = on_a_thread(move || preparer.unprepare(&undone));
+            match timeout_at(deadline, work).await {
+                Ok(Ok(())) => break Ok(()),
+                Ok(Err(error)) if Instant::now() + pause >= deadline => {
+                    break Err(with_causes(&error));
+                }
+                Ok(Err(_)) => {}
+                Err(_) => break Err(format!("claim {claim} is still being undone")),
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
         self.report_moved_aside();
-        match outcome {
-            Ok(()) => {
-                tracing::info!(
-                    driver = self.driver,
-                    claim.ns = claim.namespace,
-                    claim.name = claim.name,
-                    claim.uid = claim.uid,
-                    "unprepared"
-                );
-                Ok(())
-            }
-            Err(error) => {
-                let error = with_causes(&error);
-                tracing::warn!(
-                    driver = self.driver,
-                    claim.uid = claim.uid,
-                    error,
-                    "not unprepared"
-                );
-                Err(error)
-            }
+        match &outcome {
+            Ok(()) => tracing::info!(
+                driver = self.driver,
+                claim.ns = claim.namespace,
+                claim.name = claim.name,
+                claim.uid = claim.uid,
+                "unprepared"
+            ),
+            Err(error) => tracing::warn!(
+                driver = self.driver,
+                claim.ns = claim.namespace,
+                claim.name = claim.name,
+                claim.uid = claim.uid,
+                error,
+                "not unprepared"
+            ),
         }
+        outcome
     }
 
     /// Puts right what earlier lives left on the disk. To be done before the kubelet calls.
@@ -177,8 +211,8 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         self.report_moved_aside();
     }
 
-    /// Undoes the claims that were deleted while nobody was here to be told. Takes as long as the
-    /// API server does.
+    /// Undoes the claims that were deleted while nobody was here to be told, or whose kubelet lost
+    /// its memory. Takes as long as the API server does.
     pub(crate) async fn forget_deleted(&self) {
         let preparer = self.preparer.clone();
         let claims = match on_a_thread(move || preparer.claims()).await {
@@ -192,7 +226,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         for claim in claims {
             let mut pause = FIRST_PAUSE;
             let gone = loop {
-                match self.api.claim(&claim.namespace, &claim.name).await {
+                match self.read(&claim, Instant::now() + READ).await {
                     Ok(object) => break object.metadata.uid.as_deref() != Some(&claim.uid),
                     Err(ApiError::NotFound) => break true,
                     Err(_) => sleep(pause).await,
@@ -201,7 +235,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             };
             if gone {
                 // Failures are logged; the kubelet may still ask.
-                let _ = self.unprepare(&claim).await;
+                let _ = self.unprepare(&claim, Instant::now() + READ).await;
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::prepare::{self, Places, Preparer};
 use crate::proto::{dra_v1, dra_v1beta1, health_v1, health_v1alpha1, registration};
 use crate::service::{Registrar, Service};
 use crate::slices::publisher::{Pools, Publisher};
-use crate::sockets::{Socket, Sockets};
+use crate::sockets::{self, Socket, Sockets};
 
 pub use crate::service::Registration;
 pub use crate::slices::publisher::Status as Publishing;
@@ -44,8 +44,9 @@ pub struct Config {
     pub instance: Instance,
     /// How often the hardware is looked at when nothing else asks for it.
     pub survey_every: Duration,
-    /// How long after the start claims that no longer exist are undone. The kubelet does so itself
-    /// unless it lost its memory, and only it knows whether a container is still running.
+    /// How long after the start, and after each registration with the kubelet, claims that no longer
+    /// exist are undone. The kubelet does so itself unless it lost its memory, and only it knows
+    /// whether a container is still running.
     pub forget_after: Duration,
 }
 
@@ -143,6 +144,7 @@ impl Plugin {
             Arc::new(preparer),
         ));
         claims.reconcile().await;
+        sockets::sweep(&config.driver, &config.data(), &config.registry()).await;
 
         let (stop, _) = watch::channel(false);
         let health = watch::Sender::new(None);
@@ -190,9 +192,16 @@ impl Plugin {
             refresh: refresh.clone(),
         };
         tasks.spawn(until(stop.subscribe(), surveyor.run()));
+        let mut restarts = registration.clone();
         tasks.spawn(until(stop.subscribe(), async move {
-            sleep(config.forget_after).await;
-            claims.forget_deleted().await;
+            loop {
+                restarts.borrow_and_update();
+                sleep(config.forget_after).await;
+                claims.forget_deleted().await;
+                if restarts.changed().await.is_err() {
+                    return;
+                }
+            }
         }));
         Ok(Plugin {
             registration,

@@ -126,9 +126,14 @@ impl<H: Driver, K: Disk> Service<H, K> {
         .await
     }
 
-    async fn unprepare(&self, claims: Vec<ClaimRef>) -> BTreeMap<String, Result<(), String>> {
-        self.each(claims, |service, claim| async move {
-            service.unprepare(&claim).await
+    async fn unprepare(
+        &self,
+        claims: Vec<ClaimRef>,
+        metadata: &MetadataMap,
+    ) -> BTreeMap<String, Result<(), String>> {
+        let deadline = deadline(metadata);
+        self.each(claims, move |service, claim| async move {
+            service.unprepare(&claim, deadline).await
         })
         .await
     }
@@ -193,8 +198,9 @@ macro_rules! serve {
                 &self,
                 request: Request<$version::NodeUnprepareResourcesRequest>,
             ) -> Result<Response<$version::NodeUnprepareResourcesResponse>, Status> {
-                let claims = request.into_inner().claims.into_iter();
-                let answers = self.unprepare(claims.map(Into::into).collect()).await;
+                let (metadata, _, message) = request.into_parts();
+                let claims = message.claims.into_iter().map(Into::into).collect();
+                let answers = self.unprepare(claims, &metadata).await;
                 let claims = answers.into_iter().map(|(uid, answer)| {
                     let error = answer.err().unwrap_or_default();
                     (uid, $version::NodeUnprepareResourceResponse { error })

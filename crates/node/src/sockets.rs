@@ -3,14 +3,18 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
 
 /// Longest path of a Unix socket, without the zero behind it.
 const LONGEST: usize = 107;
+/// How long a listener may take to be found alive.
+const DIAL: Duration = Duration::from_secs(1);
 
 /// Whether another instance of the driver may run at the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,35 @@ impl Sockets {
             registration: first_that_fits(registry, registration),
         }
     }
+}
+
+/// Removes the sockets of instances that were killed, on which nobody listens any more: the kubelet
+/// would dial them for ever. `data` and `registry` are as in [`Sockets::new`].
+pub(crate) async fn sweep(driver: &str, data: &Path, registry: &Path) {
+    let of_driver = |name: &str| {
+        let rest = name.strip_prefix(driver);
+        rest.is_some_and(|rest| rest.starts_with('-') && rest.ends_with("-reg.sock"))
+    };
+    let dra = |name: &str| name.starts_with("dra") && name.ends_with(".sock");
+    let left = sockets_in(registry, of_driver);
+    for path in left.into_iter().chain(sockets_in(data, dra)) {
+        let dialled = timeout(DIAL, UnixStream::connect(&path)).await;
+        if let Ok(Err(error)) = dialled
+            && error.kind() == io::ErrorKind::ConnectionRefused
+            && fs::remove_file(&path).is_ok()
+        {
+            tracing::info!(driver, path = %path.display(), "removed a dead socket");
+        }
+    }
+}
+
+fn sockets_in(folder: &Path, is_ours: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| {
+        entry.file_type().is_ok_and(|kind| kind.is_socket())
+            && entry.file_name().to_str().is_some_and(&is_ours)
+    });
+    ours.map(|entry| entry.path()).collect()
 }
 
 fn first_that_fits(folder: &Path, names: Vec<String>) -> PathBuf {
@@ -155,6 +188,30 @@ mod tests {
         let deeper = format!("/{}", "d".repeat(75));
         let (_, registration) = at(&deeper, &deeper, &rolling);
         assert_eq!(registration.len(), "dra-".len() + 16 + "-reg.sock".len());
+    }
+
+    #[tokio::test]
+    async fn sockets_of_the_dead_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let dead = ["a.example-one-reg.sock", "dra-one.sock"];
+        let others = ["b.example-one-reg.sock", "a.example.sock"];
+        for name in dead.iter().chain(&others) {
+            // Dropped without removing its file, as by a kill.
+            drop(UnixListener::bind(at(name)).unwrap());
+        }
+        fs::write(at("a.example-file-reg.sock"), "").unwrap();
+        let alive = UnixListener::bind(at("a.example-two-reg.sock")).unwrap();
+        sweep("a.example", folder.path(), folder.path()).await;
+        for name in dead {
+            assert!(!at(name).exists(), "{name}");
+        }
+        for name in others {
+            assert!(at(name).exists(), "{name}");
+        }
+        assert!(at("a.example-file-reg.sock").exists());
+        assert!(at("a.example-two-reg.sock").exists());
+        drop(alive);
     }
 
     #[tokio::test]

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, pending, ready};
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use trainyard_node::driver::{ClaimRef, Node};
 use trainyard_node::k8s::{ResourceClaim, ResourceSlice};
 use trainyard_node::ports::{ApiError, ClaimReader, Event, Events, NodeReader, SliceClient};
@@ -19,17 +21,25 @@ struct State {
     events: Vec<Event>,
     version: u64,
     away: bool,
+    silent: bool,
     without_taints: bool,
     /// Writes to slices, for tests that count them.
     writes: usize,
+    claim_reads: usize,
 }
 
 /// An API server with one Node.
 pub struct FakeApi {
     state: Mutex<State>,
     node: watch::Sender<Option<Node>>,
+    /// Changes to slices, as a driver hears of them.
     changes: watch::Sender<u64>,
+    /// Anything at all, for [`FakeApi::until`].
+    activity: watch::Sender<()>,
 }
+
+/// How long a test waits for what must happen.
+const LIMIT: Duration = Duration::from_secs(60);
 
 impl FakeApi {
     /// With a Node of this name, and nothing else.
@@ -42,7 +52,26 @@ impl FakeApi {
                 ..Default::default()
             })),
             changes: watch::Sender::new(0),
+            activity: watch::Sender::new(()),
         }
+    }
+
+    /// Waits until the API server is in some state; looks whenever anything happens there.
+    pub async fn until(&self, what: &str, condition: impl Fn(&FakeApi) -> bool) {
+        let mut activity = self.activity.subscribe();
+        let wait = async {
+            while !condition(self) {
+                activity.changed().await.expect("the sender is here");
+            }
+        };
+        let waited = timeout(LIMIT, wait).await;
+        assert!(waited.is_ok(), "waited in vain: {what}");
+    }
+
+    /// Waits until exactly these devices are published.
+    pub async fn until_devices(&self, names: &[&str]) {
+        let what = format!("devices {names:?} are published");
+        self.until(&what, |api| api.devices() == names).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -100,7 +129,22 @@ impl FakeApi {
 
     /// Deletes all slices, as the kubelet does when it starts.
     pub fn wipe_slices(&self) {
-        self.state().slices.clear();
+        self.edit_slices(Vec::clear);
+    }
+
+    /// Somebody else writes slices. Those that changed get another version.
+    pub fn edit_slices(&self, edit: impl FnOnce(&mut Vec<ResourceSlice>)) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let before = state.slices.clone();
+        edit(&mut state.slices);
+        for slice in &mut state.slices {
+            if !before.contains(slice) {
+                state.version += 1;
+                slice.metadata.resource_version = Some(state.version.to_string());
+            }
+        }
+        drop(guard);
         self.changed();
     }
 
@@ -109,15 +153,26 @@ impl FakeApi {
         self.state().writes
     }
 
-    /// From now on nothing is answered, or again.
+    /// From now on every call fails, or again succeeds.
     pub fn set_away(&self, away: bool) {
         self.state().away = away;
         self.changed();
     }
 
-    /// As an API server whose feature gate DRADeviceTaints is off.
-    pub fn drop_taints(&self) {
-        self.state().without_taints = true;
+    /// From now on no call is ever answered, or again at once.
+    pub fn set_silent(&self, silent: bool) {
+        self.state().silent = silent;
+        self.changed();
+    }
+
+    /// How often somebody wanted to read a claim.
+    pub fn claim_reads(&self) -> usize {
+        self.state().claim_reads
+    }
+
+    /// As an API server whose feature gate DRADeviceTaints is off, or on again.
+    pub fn drop_taints(&self, dropped: bool) {
+        self.state().without_taints = dropped;
     }
 
     /// Changes the Node.
@@ -134,6 +189,7 @@ impl FakeApi {
 
     fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
+        self.activity.send_replace(());
     }
 
     fn answer<T: Send + 'static>(
@@ -141,11 +197,14 @@ impl FakeApi {
         work: impl FnOnce(&mut State) -> Result<T, ApiError>,
     ) -> BoxFuture<'static, Result<T, ApiError>> {
         let mut state = self.state();
-        let answer = match state.away {
-            true => Err(ApiError::Unavailable("connection refused".into())),
-            false => work(&mut state),
+        let answer = match (state.silent, state.away) {
+            (true, _) => pending().boxed(),
+            (_, true) => ready(Err(ApiError::Unavailable("connection refused".into()))).boxed(),
+            _ => ready(work(&mut state)).boxed(),
         };
-        ready(answer).boxed()
+        drop(state);
+        self.activity.send_replace(());
+        answer
     }
 
     fn written<T: Send + 'static>(
@@ -204,6 +263,7 @@ impl ClaimReader for FakeApi {
         namespace: &'a str,
         name: &'a str,
     ) -> BoxFuture<'a, Result<ResourceClaim, ApiError>> {
+        self.state().claim_reads += 1;
         let key = (namespace.to_owned(), name.to_owned());
         self.answer(|state| state.claims.get(&key).cloned().ok_or(ApiError::NotFound))
     }
@@ -266,5 +326,6 @@ impl NodeReader for FakeApi {
 impl Events for FakeApi {
     fn emit(&self, event: Event) {
         self.state().events.push(event);
+        self.activity.send_replace(());
     }
 }

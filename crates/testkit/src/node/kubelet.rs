@@ -1,12 +1,14 @@
 //! A kubelet as far as a driver sees it: it finds plugins by their sockets and calls them over gRPC.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tonic::Request;
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
@@ -21,6 +23,8 @@ use trainyard_node::proto::{dra_v1, dra_v1beta1, health_v1, health_v1alpha1};
 
 /// How often the folder of registration sockets is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+/// How long a test waits for what must happen.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Which API version the kubelet picks of those that a plugin offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +35,22 @@ pub enum Speaks {
     V1beta1,
 }
 
-/// A plugin that was registered.
+/// A registration socket: a new one in the place of another is another plugin.
+type Socket = (PathBuf, u64, i128);
+
+/// A plugin that introduced itself.
 #[derive(Clone)]
 struct Registered {
     driver: String,
     endpoint: String,
     /// In the order of registration.
     number: u64,
+    refused: bool,
 }
 
 #[derive(Default)]
 struct State {
-    /// By registration socket.
-    plugins: BTreeMap<PathBuf, Registered>,
+    plugins: BTreeMap<Socket, Registered>,
     registrations: u64,
     refuse: Option<String>,
 }
@@ -54,6 +61,8 @@ pub struct FakeKubelet {
     speaks: Speaks,
     patience: Duration,
     state: Arc<Mutex<State>>,
+    /// Anything at all, for those who wait.
+    activity: watch::Sender<()>,
     watch: JoinHandle<()>,
 }
 
@@ -65,12 +74,15 @@ impl FakeKubelet {
     pub fn start(folder: &Path, speaks: Speaks) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let registry = folder.join("plugins_registry");
+        let activity = watch::Sender::new(());
+        let watching = watch_registry(registry, state.clone(), activity.clone());
         FakeKubelet {
             folder: folder.to_owned(),
             speaks,
             patience: Duration::from_secs(45),
-            watch: tokio::spawn(watch_registry(registry, state.clone())),
+            watch: tokio::spawn(watching),
             state,
+            activity,
         }
     }
 
@@ -94,35 +106,56 @@ impl FakeKubelet {
         self.state().refuse = Some(why.to_owned());
     }
 
+    /// How often a plugin introduced itself.
+    pub fn registrations(&self) -> u64 {
+        self.state().registrations
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many instances of a driver are registered.
     pub fn instances(&self, driver: &str) -> usize {
+        self.plugins(driver).len()
+    }
+
+    fn plugins(&self, driver: &str) -> Vec<Registered> {
         let state = self.state();
         let plugins = state.plugins.values();
-        plugins.filter(|plugin| plugin.driver == driver).count()
+        let of_driver = plugins.filter(|plugin| plugin.driver == driver && !plugin.refused);
+        of_driver.cloned().collect()
     }
 
     /// Waits until this many instances of a driver are registered.
     pub async fn wait_for(&self, driver: &str, instances: usize) {
-        while self.instances(driver) != instances {
-            sleep(LOOK).await;
-        }
+        let what = format!("{instances} instances of {driver}");
+        self.until(&what, |kubelet| kubelet.instances(driver) == instances)
+            .await;
     }
 
-    /// The newest instance of a driver.
-    async fn connect(&self, driver: &str) -> Channel {
-        let newest = {
-            let state = self.state();
-            let plugins = state.plugins.values().filter(|p| p.driver == driver);
-            plugins.max_by_key(|plugin| plugin.number).cloned()
+    /// Waits until the kubelet has come to know this.
+    pub async fn until(&self, what: &str, condition: impl Fn(&FakeKubelet) -> bool) {
+        let mut activity = self.activity.subscribe();
+        let wait = async {
+            while !condition(self) {
+                activity.changed().await.expect("the sender is here");
+            }
         };
-        let newest = newest.expect("the driver is registered");
-        dial(Path::new(&newest.endpoint))
-            .await
-            .expect("the driver listens")
+        let waited = timeout(LIMIT, wait).await;
+        assert!(waited.is_ok(), "waited in vain: {what}");
+    }
+
+    /// The newest instance of a driver that listens.
+    async fn connect(&self, driver: &str) -> Channel {
+        let mut instances = self.plugins(driver);
+        instances.sort_by_key(|plugin| std::cmp::Reverse(plugin.number));
+        for instance in &instances {
+            if let Ok(channel) = dial(Path::new(&instance.endpoint)).await {
+                return channel;
+            }
+        }
+        panic!("none of {} instances of {driver} listens", instances.len());
     }
 
     /// NodePrepareResources for several claims at once.
@@ -193,7 +226,8 @@ impl FakeKubelet {
         let error = match self.speaks {
             Speaks::V1 => {
                 let claims = vec![v1_claim(claim)];
-                let request = dra_v1::NodeUnprepareResourcesRequest { claims };
+                let mut request = Request::new(dra_v1::NodeUnprepareResourcesRequest { claims });
+                request.set_timeout(self.patience);
                 let answer = DraPluginClient::new(channel)
                     .node_unprepare_resources(request)
                     .await;
@@ -203,6 +237,8 @@ impl FakeKubelet {
             Speaks::V1beta1 => {
                 let claims = vec![v1beta1_claim(claim)];
                 let request = dra_v1beta1::NodeUnprepareResourcesRequest { claims };
+                let mut request = Request::new(request);
+                request.set_timeout(self.patience);
                 let answer = DraPluginClientBeta::new(channel)
                     .node_unprepare_resources(request)
                     .await;
@@ -264,21 +300,18 @@ async fn dial(socket: &Path) -> Result<Channel, tonic::transport::Error> {
 }
 
 /// Registers what appears and forgets what disappears.
-async fn watch_registry(registry: PathBuf, state: Arc<Mutex<State>>) {
+async fn watch_registry(registry: PathBuf, state: Arc<Mutex<State>>, activity: watch::Sender<()>) {
     loop {
-        let mut found = Vec::new();
-        if let Ok(entries) = std::fs::read_dir(&registry) {
-            found.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
-        }
-        let new: Vec<PathBuf> = {
+        let found = sockets(&registry);
+        let new: Vec<Socket> = {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.plugins.retain(|socket, _| found.contains(socket));
-            let known = |socket: &PathBuf| state.plugins.contains_key(socket);
+            let known = |socket: &Socket| state.plugins.contains_key(socket);
             found.into_iter().filter(|socket| !known(socket)).collect()
         };
         for socket in new {
             // A socket on which nobody listens is tried again at the next look.
-            let Ok(channel) = dial(&socket).await else {
+            let Ok(channel) = dial(&socket.0).await else {
                 continue;
             };
             let mut client = RegistrationClient::new(channel);
@@ -291,16 +324,15 @@ async fn watch_registry(registry: PathBuf, state: Arc<Mutex<State>>) {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 state.registrations += 1;
                 let number = state.registrations;
-                let (driver, endpoint) = (info.name, info.endpoint);
-                state.plugins.insert(
-                    socket,
-                    Registered {
-                        driver,
-                        endpoint,
-                        number,
-                    },
-                );
-                state.refuse.clone()
+                let refuse = state.refuse.clone();
+                let plugin = Registered {
+                    driver: info.name,
+                    endpoint: info.endpoint,
+                    number,
+                    refused: refuse.is_some(),
+                };
+                state.plugins.insert(socket, plugin);
+                refuse
             };
             let status = RegistrationStatus {
                 plugin_registered: refused.is_none(),
@@ -309,6 +341,19 @@ async fn watch_registry(registry: PathBuf, state: Arc<Mutex<State>>) {
             // A plugin that goes away meanwhile is forgotten at the next look.
             let _ = client.notify_registration_status(status).await;
         }
+        activity.send_replace(());
         sleep(LOOK).await;
     }
+}
+
+fn sockets(registry: &Path) -> Vec<Socket> {
+    let entries = std::fs::read_dir(registry).into_iter().flatten();
+    let found = entries.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let metadata = entry.metadata().ok()?;
+        let modified = i128::from(metadata.mtime()) * 1_000_000_000;
+        let modified = modified + i128::from(metadata.mtime_nsec());
+        Some((entry.path(), metadata.ino(), modified))
+    });
+    found.collect()
 }
