@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::stream::{self, Stream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::driver::{DeviceHealth, Health};
@@ -12,14 +13,33 @@ use crate::proto::{health_v1 as v1, health_v1alpha1 as v1alpha1};
 
 /// How often the kubelet hears that nothing has changed.
 const REPEAT: Duration = Duration::from_secs(10);
-/// After how long without news the kubelet says "unknown": some missed repetitions.
+/// After how long without a message the kubelet says "unknown": some missed repetitions. It counts
+/// from when it heard of a device, whatever the message says of when that was looked at.
 const TIMEOUT: Duration = Duration::from_secs(45);
 
 /// How all devices were when last looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
+    /// For the kubelet.
     pub(crate) taken: SystemTime,
+    /// The same moment, for [`Service::trusted_for`].
+    pub(crate) at: Instant,
     pub(crate) devices: Vec<DeviceHealth>,
+}
+
+impl Report {
+    /// As it is told at this moment: what was looked at too long ago is not known any more.
+    fn told(&self, trusted_for: Duration) -> Report {
+        let age = self.at.elapsed();
+        let mut report = self.clone();
+        if age > trusted_for {
+            for device in &mut report.devices {
+                device.health = Health::Unknown;
+                device.message = format!("not looked at for {} seconds", age.as_secs());
+            }
+        }
+        report
+    }
 }
 
 /// Serves the health of a driver's devices.
@@ -27,6 +47,8 @@ pub(crate) struct Report {
 pub(crate) struct Service {
     /// `None` until they were looked at.
     pub(crate) reports: watch::Receiver<Option<Report>>,
+    /// How long a report holds when nobody can look at the devices.
+    pub(crate) trusted_for: Duration,
     /// True when the streams shall end.
     pub(crate) hung_up: watch::Receiver<bool>,
 }
@@ -47,8 +69,9 @@ impl Service {
                         news = service.reports.changed() => news.ok()?,
                         () = tokio::time::sleep(REPEAT) => {}
                     }
-                    let next = service.reports.borrow_and_update().as_ref().map(&message);
-                    if let Some(next) = next {
+                    let last = service.reports.borrow_and_update().clone();
+                    if let Some(last) = last {
+                        let next = message(&last.told(service.trusted_for));
                         return Some((Ok(next), (service, message)));
                     }
                 }
@@ -102,3 +125,56 @@ macro_rules! serve {
 
 serve!(v1);
 serve!(v1alpha1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+
+    fn report(health: Health) -> Option<Report> {
+        Some(Report {
+            taken: UNIX_EPOCH,
+            at: Instant::now(),
+            devices: vec![DeviceHealth {
+                pool: "p".into(),
+                device: "d".into(),
+                health,
+                message: "as it is".into(),
+            }],
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn news_come_at_once_repetitions_later_and_old_reports_are_not_trusted() {
+        let reports = watch::Sender::new(None);
+        let hung_up = watch::Sender::new(false);
+        let service = Service {
+            reports: reports.subscribe(),
+            trusted_for: Duration::from_secs(30),
+            hung_up: hung_up.subscribe(),
+        };
+        let told = |report: &Report| (report.devices[0].health, report.devices[0].message.clone());
+        let mut stream = service.stream(told);
+        let start = Instant::now();
+        let seconds = || start.elapsed().as_secs();
+        reports.send_replace(report(Health::Healthy));
+        let mut next = async || {
+            stream
+                .next()
+                .await
+                .map(|message| message.expect("no error"))
+        };
+        let healthy = Some((Health::Healthy, "as it is".to_owned()));
+        assert_eq!((next().await, seconds()), (healthy.clone(), 0));
+        for repeated in [10, 20, 30] {
+            assert_eq!((next().await, seconds()), (healthy.clone(), repeated));
+        }
+        let unknown = (Health::Unknown, "not looked at for 40 seconds".to_owned());
+        assert_eq!((next().await, seconds()), (Some(unknown), 40));
+        reports.send_replace(report(Health::Unhealthy));
+        let unhealthy = Some((Health::Unhealthy, "as it is".to_owned()));
+        assert_eq!((next().await, seconds()), (unhealthy, 40));
+        hung_up.send_replace(true);
+        assert_eq!(next().await, None);
+    }
+}

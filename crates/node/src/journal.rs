@@ -143,7 +143,9 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
     serde_json::from_value(value).map_err(content)
 }
 
-/// Carries a record of an older schema over to [`SCHEMA`], one version at a time.
+/// Carries a record of an older schema over to [`SCHEMA`], one version at a time. A change of
+/// [`Record`], of what is in it or of what [`allocation_digest`] reads is a new schema: a record of
+/// the same allocation must stay one, or a running container's devices would be undone.
 fn migrate(schema: u32, value: serde_json::Value) -> Result<serde_json::Value, Unreadable> {
     match schema {
         SCHEMA => Ok(value),
@@ -170,6 +172,13 @@ pub struct Journal<D> {
     /// What was read, as long as its file has the same stamp.
     read: Mutex<BTreeMap<String, (Stamp, Record)>>,
     moved: Mutex<Vec<MovedAside>>,
+}
+
+/// What to do with a record of a newer version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Newer {
+    Leave,
+    MoveAside,
 }
 
 const SUFFIX: &str = ".claim";
@@ -200,7 +209,8 @@ impl<D: Disk> Journal<D> {
         self.folder.join("unreadable")
     }
 
-    /// All records, by claim UID, as all processes left them.
+    /// All records, by claim UID, as all processes left them. Those of a newer version are left
+    /// alone and left out: during a rolling update its process is running.
     pub fn records(&self) -> io::Result<BTreeMap<String, Record>> {
         let listed = self.disk.list(&self.folder)?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,7 +227,7 @@ impl<D: Disk> Journal<D> {
                 && *stamp == entry.stamp
             {
                 found.insert(uid.to_owned(), record.clone());
-            } else if let Some(record) = self.get(uid)? {
+            } else if let Some(record) = self.read(uid, Newer::Leave)? {
                 read.insert(entry.name.clone(), (entry.stamp, record.clone()));
                 found.insert(uid.to_owned(), record);
             }
@@ -226,19 +236,31 @@ impl<D: Disk> Journal<D> {
         Ok(found)
     }
 
-    /// The record of one claim. One that was being undone is as one that was being prepared.
+    /// The record of one claim, for whoever is about to write it: what cannot be read is moved
+    /// aside. One that was being undone is as one that was being prepared.
     pub fn get(&self, uid: &str) -> io::Result<Option<Record>> {
-        if let Some(record) = self.load(uid, &self.path(uid))? {
+        self.read(uid, Newer::MoveAside)
+    }
+
+    /// Whether there is a record of a claim, readable or not.
+    pub fn has(&self, uid: &str) -> io::Result<bool> {
+        let names = [SUFFIX, UNDOING].map(|suffix| format!("{uid}{suffix}"));
+        let listed = self.disk.list(&self.folder)?;
+        Ok(listed.iter().any(|entry| names.contains(&entry.name)))
+    }
+
+    fn read(&self, uid: &str, newer: Newer) -> io::Result<Option<Record>> {
+        if let Some(record) = self.load(uid, &self.path(uid), newer)? {
             return Ok(Some(record));
         }
-        let record = self.load(uid, &self.undoing(uid))?;
+        let record = self.load(uid, &self.undoing(uid), newer)?;
         Ok(record.map(|record| Record {
             phase: Phase::Preparing,
             ..record
         }))
     }
 
-    fn load(&self, uid: &str, path: &Path) -> io::Result<Option<Record>> {
+    fn load(&self, uid: &str, path: &Path, newer: Newer) -> io::Result<Option<Record>> {
         let bytes = match self.disk.read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -247,6 +269,7 @@ impl<D: Disk> Journal<D> {
         let why = match decode(&bytes) {
             Ok(record) if record.claim.uid == uid => return Ok(Some(record)),
             Ok(record) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
+            Err(Unreadable::Newer(_)) if newer == Newer::Leave => return Ok(None),
             Err(why) => why,
         };
         self.move_aside(uid, path, why)?;
@@ -393,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_a_newer_version_is_moved_aside_not_overwritten() {
+    fn a_record_of_a_newer_version_is_left_alone_until_its_claim_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
         let body = br#"{"later":true}"#;
@@ -402,9 +425,13 @@ mod tests {
         for round in 0..2 {
             fs::write(folder.path().join("u1.claim"), &bytes).unwrap();
             assert!(journal.records().unwrap().is_empty());
+            assert_eq!(journal.take_moved_aside(), [], "its process may be running");
+            assert!(journal.has("u1").unwrap());
+            assert_eq!(journal.get("u1").unwrap(), None);
             let moved = journal.take_moved_aside();
             assert_eq!(moved.len(), 1);
             assert_eq!(moved[0].why, Unreadable::Newer(7));
+            assert!(!journal.has("u1").unwrap());
             assert_eq!(fs::read(&moved[0].path).unwrap(), bytes, "round {round}");
         }
         assert_eq!(journal.unreadable().unwrap(), ["u1", "u1"]);

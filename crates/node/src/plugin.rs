@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
@@ -164,6 +164,7 @@ impl Plugin {
             sockets,
             claims: claims.clone(),
             health: health.subscribe(),
+            trusted_for: TRUSTED_FOR.max(config.survey_every * 3),
             registrar: Arc::new(registrar),
         };
         let running = servers.listen()?;
@@ -258,8 +259,12 @@ struct Servers<H, K> {
     sockets: Sockets,
     claims: Arc<Claims<H, K>>,
     health: watch::Receiver<Option<Report>>,
+    trusted_for: Duration,
     registrar: Arc<Registrar>,
 }
+
+/// For how long the kubelet is told what a survey found when later ones fail, at least.
+const TRUSTED_FOR: Duration = Duration::from_secs(30);
 
 type Listening = [(Socket, tokio::net::UnixListener); 2];
 
@@ -293,6 +298,7 @@ impl<H: Driver, K: Disk> Servers<H, K> {
             let service = Service(self.claims.clone());
             let health = health::Service {
                 reports: self.health.clone(),
+                trusted_for: self.trusted_for,
                 hung_up: hung_up.clone(),
             };
             let serve_dra = Server::builder()
@@ -454,6 +460,7 @@ impl<H: Driver, K: Disk> Surveyor<H, K> {
             let news = last.as_ref().map(|report| &report.devices) != Some(&survey.health);
             *last = Some(Report {
                 taken: SystemTime::now(),
+                at: Instant::now(),
                 devices: survey.health,
             });
             news

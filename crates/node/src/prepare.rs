@@ -308,7 +308,8 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
             let Some(_claim) = self.try_lock(uid)? else {
                 continue;
             };
-            let kept = unreadable.contains(uid) || self.read(uid)?.is_some();
+            let recorded = self.journal.has(uid).map_err(on("clean"))?;
+            let kept = recorded || unreadable.contains(uid);
             if temporary.is_some() || !kept {
                 disk::discard(&*self.disk, &folder.join(&file), Durability::Content)
                     .map_err(on("clean"))?;

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+mod behaviours;
 mod hardware;
 mod prepare;
+mod restart;
 mod rolling;
 mod slices;
 

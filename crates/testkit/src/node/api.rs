@@ -26,6 +26,7 @@ struct State {
     /// Writes to slices, for tests that count them.
     writes: usize,
     claim_reads: usize,
+    last_claim_read: Option<String>,
 }
 
 /// An API server with one Node.
@@ -95,6 +96,40 @@ impl FakeApi {
             },
         }));
         self.put_claim(object.expect("a claim as the API server writes it"));
+    }
+
+    /// Allocates devices as a scheduler that asks for nothing but their number: the first free ones.
+    /// Returns whether there were enough.
+    pub fn schedule(&self, claim: &ClaimRef, driver: &str, count: usize) -> bool {
+        let mut free = Vec::new();
+        for slice in self.slices() {
+            let pool = slice.spec.pool.name;
+            for device in slice.spec.devices.into_iter().flatten() {
+                if slice.spec.driver == driver && !self.is_allocated(driver, &pool, &device.name) {
+                    free.push((pool.clone(), device.name));
+                }
+            }
+        }
+        let results: Vec<_> = free
+            .iter()
+            .take(count)
+            .map(|(pool, device)| (driver, pool.as_str(), device.as_str()))
+            .collect();
+        if results.len() == count {
+            self.allocate(claim, &results);
+        }
+        results.len() == count
+    }
+
+    fn is_allocated(&self, driver: &str, pool: &str, device: &str) -> bool {
+        let state = self.state();
+        let allocations = state.claims.values().filter_map(|claim| {
+            let allocation = claim.status.as_ref()?.allocation.as_ref()?;
+            allocation.devices.as_ref()?.results.as_ref()
+        });
+        allocations
+            .flatten()
+            .any(|result| result.driver == driver && result.pool == pool && result.device == device)
     }
 
     /// Creates or replaces a claim.
@@ -168,6 +203,11 @@ impl FakeApi {
     /// How often somebody wanted to read a claim.
     pub fn claim_reads(&self) -> usize {
         self.state().claim_reads
+    }
+
+    /// The name of the claim that somebody wanted to read last.
+    pub fn last_claim_read(&self) -> Option<String> {
+        self.state().last_claim_read.clone()
     }
 
     /// As an API server whose feature gate DRADeviceTaints is off, or on again.
@@ -263,7 +303,10 @@ impl ClaimReader for FakeApi {
         namespace: &'a str,
         name: &'a str,
     ) -> BoxFuture<'a, Result<ResourceClaim, ApiError>> {
-        self.state().claim_reads += 1;
+        let mut state = self.state();
+        state.claim_reads += 1;
+        state.last_claim_read = Some(name.to_owned());
+        drop(state);
         let key = (namespace.to_owned(), name.to_owned());
         self.answer(|state| state.claims.get(&key).cloned().ok_or(ApiError::NotFound))
     }

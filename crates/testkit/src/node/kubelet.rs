@@ -93,6 +93,11 @@ impl FakeKubelet {
         self
     }
 
+    /// The kubelet is down: it sees no plugin come or go until [`FakeKubelet::restart`].
+    pub fn stop(&self) {
+        self.watch.abort();
+    }
+
     /// A kubelet that was restarted: it knows no plugin and finds them again.
     #[must_use]
     pub fn restart(self) -> Self {
