@@ -57,9 +57,11 @@ pub trait Disk: Send + Sync + 'static {
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
 }
 
-/// Whether the names in a folder must be durable when a write returns.
+/// What must survive a power cut when a write returns. The death of the process costs nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
+    /// Nothing: the file means nothing in another boot.
+    ThisBoot,
     /// After a power cut the file has its old or its new content, or is missing if it was new.
     Content,
     /// Also the new name is there.
@@ -81,7 +83,10 @@ pub fn replace(
     let folder = path.parent().unwrap_or(Path::new("/"));
     let written = disk
         .write(&temporary, bytes)
-        .and_then(|()| disk.sync(&temporary))
+        .and_then(|()| match durability {
+            Durability::ThisBoot => Ok(()),
+            Durability::Content | Durability::ContentAndName => disk.sync(&temporary),
+        })
         .and_then(|()| disk.rename(&temporary, path));
     if let Err(error) = written {
         // A full disk leaves a part behind that would keep it full.
@@ -89,7 +94,7 @@ pub fn replace(
         return Err(error);
     }
     match durability {
-        Durability::Content => Ok(()),
+        Durability::ThisBoot | Durability::Content => Ok(()),
         Durability::ContentAndName => disk.sync_folder(folder),
     }
 }
@@ -102,7 +107,7 @@ pub fn discard(disk: &dyn Disk, path: &Path, durability: Durability) -> io::Resu
         Err(error) => return Err(error),
     }
     match durability {
-        Durability::Content => Ok(()),
+        Durability::ThisBoot | Durability::Content => Ok(()),
         Durability::ContentAndName => disk.sync_folder(path.parent().unwrap_or(Path::new("/"))),
     }
 }

@@ -351,7 +351,8 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         if self.disk.read(&path).is_ok_and(|found| found == bytes) {
             return Ok(());
         }
-        disk::replace(&*self.disk, &path, &bytes, Durability::Content)
+        // No container outlives a power cut, and what is left of the file then is removed.
+        disk::replace(&*self.disk, &path, &bytes, Durability::ThisBoot)
             .map_err(|source| failed("write", &path, source))
     }
 
