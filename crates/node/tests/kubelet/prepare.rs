@@ -209,3 +209,22 @@ async fn a_pool_that_was_not_looked_at_yet_is_waited_for() {
     assert_eq!(prepared.unwrap()[0].pool_name, "other-pool");
     plugin.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn different_claims_are_prepared_at_the_same_time() {
+    let machine = Machine::new();
+    let plugin = machine.start().await;
+    let (a, b) = (claim("a"), claim("b"));
+    machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
+    machine.api.allocate(&b, &[(DRIVER, NODE, "d1")]);
+    machine.hardware.hold("prepare");
+    let steps = async {
+        machine.hardware.until_called("prepare a").await;
+        machine.hardware.until_called("prepare b").await;
+        machine.hardware.release();
+    };
+    let claims = [&a, &b];
+    let (answers, ()) = tokio::join!(machine.kubelet.prepare_all(DRIVER, &claims), steps);
+    assert!(answers.values().all(Result::is_ok), "{answers:?}");
+    plugin.stop().await;
+}
