@@ -11,6 +11,8 @@
 pub mod answer;
 pub mod dice;
 pub mod generate;
+#[cfg(feature = "node")]
+pub mod node;
 pub mod process;
 pub mod reached;
 pub mod rows;

@@ -9,7 +9,7 @@ use std::process::Command;
 const PURE: [&str; 4] = ["model", "selector", "allocator", "wire"];
 
 /// Which of our crates each one may use, outside of tests. `cli` is the composition root.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("selector", &["model"]),
     ("allocator", &["model"]),
@@ -30,7 +30,11 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "wire",
         ],
     ),
-    ("testkit", &["allocator", "model", "selector", "wire"]),
+    ("node", &[]),
+    (
+        "testkit",
+        &["allocator", "model", "node", "selector", "wire"],
+    ),
 ];
 
 /// Crates that bring a runtime, a clock, a socket, randomness or a logger along.

@@ -1,0 +1,277 @@
+//! From the kubelet's call to its answer: reads the claim, prepares it, and tries again what may
+//! pass while the kubelet still waits. The kubelet itself would come back only at the pod's next
+//! sync, a minute later.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::resource::v1::ResourceClaim;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::claim::{NotReady, for_driver};
+use crate::disk::Disk;
+use crate::driver::{Claim, ClaimRef, Driver, PrepareError};
+use crate::ports::{Api, ApiError, Event, Regarding, Severity};
+use crate::prepare::{PreparedDevice, Preparer, with_causes};
+
+/// How long one read of a claim may take.
+const READ: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The claims of one driver on one node.
+pub(crate) struct Claims<H, K> {
+    driver: String,
+    node: String,
+    api: Arc<dyn Api>,
+    preparer: Arc<Preparer<H, K>>,
+    /// Pools that this node has or had in this life, beside the one of its name; `None` until the
+    /// hardware was looked at.
+    pools: Mutex<Option<BTreeSet<String>>>,
+}
+
+impl<H: Driver, K: Disk> Claims<H, K> {
+    pub(crate) fn new(
+        driver: &str,
+        node: &str,
+        api: Arc<dyn Api>,
+        preparer: Arc<Preparer<H, K>>,
+    ) -> Self {
+        Claims {
+            driver: driver.to_owned(),
+            node: node.to_owned(),
+            api,
+            preparer,
+            pools: Mutex::default(),
+        }
+    }
+
+    /// Pools from which a claim may be prepared here, from now on.
+    pub(crate) fn own_pools<'a>(&self, names: impl Iterator<Item = &'a String>) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.get_or_insert_default().extend(names.cloned());
+    }
+
+    /// Prepares a claim, trying until `deadline`. The error is for the pod's event.
+    pub(crate) async fn prepare(
+        &self,
+        claim: &ClaimRef,
+        deadline: Instant,
+    ) -> Result<Vec<PreparedDevice>, String> {
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let outcome = loop {
+            match self.attempt(claim, deadline).await {
+                Ok(devices) => break Ok(devices),
+                Err(PrepareError::Refused(why)) => break Err(why),
+                Err(PrepareError::Transient(why)) if Instant::now() + pause >= deadline => {
+                    break Err(format!(
+                        "{why} (still so when the kubelet's patience ended)"
+                    ));
+                }
+                Err(PrepareError::Transient(why)) => {
+                    tracing::info!(driver = self.driver, claim.uid = claim.uid, why, "waiting");
+                }
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        self.report_moved_aside();
+        let seconds = started.elapsed().as_secs_f64();
+        match &outcome {
+            Ok(devices) => tracing::info!(
+                driver = self.driver,
+                claim.ns = claim.namespace,
+                claim.name = claim.name,
+                claim.uid = claim.uid,
+                devices = devices.len(),
+                seconds,
+                "prepared"
+            ),
+            Err(error) => tracing::warn!(
+                driver = self.driver,
+                claim.ns = claim.namespace,
+                claim.name = claim.name,
+                claim.uid = claim.uid,
+                error,
+                seconds,
+                "not prepared"
+            ),
+        }
+        outcome
+    }
+
+    async fn attempt(
+        &self,
+        claim: &ClaimRef,
+        deadline: Instant,
+    ) -> Result<Vec<PreparedDevice>, PrepareError> {
+        usable_as_file_name(&claim.uid).map_err(PrepareError::Refused)?;
+        let ours = match self.read(claim, deadline).await {
+            Ok(object) => self.ours(claim, &object)?,
+            Err(ApiError::NotFound) => {
+                return Err(PrepareError::Refused(format!(
+                    "claim {claim} does not exist"
+                )));
+            }
+            Err(error) => return self.recall(claim, &error.to_string()).await,
+        };
+        let preparer = self.preparer.clone();
+        let work = on_a_thread(move || preparer.prepare(&ours));
+        // The work goes on, and the next call finds what became of it.
+        timeout_at(deadline, work).await.unwrap_or_else(|_| {
+            let why = format!("claim {claim} is still being prepared");
+            Err(PrepareError::Transient(why))
+        })
+    }
+
+    async fn read(&self, claim: &ClaimRef, deadline: Instant) -> Result<ResourceClaim, ApiError> {
+        let until = deadline.min(Instant::now() + READ);
+        let read = timeout_at(until, self.api.claim(&claim.namespace, &claim.name)).await;
+        read.unwrap_or_else(|_| Err(ApiError::Unavailable("no answer".into())))
+    }
+
+    /// The claim as far as it concerns this driver.
+    fn ours(&self, claim: &ClaimRef, object: &ResourceClaim) -> Result<Claim, PrepareError> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let owned = |pool: &str| {
+            pool == self.node || pools.as_ref().is_some_and(|pools| pools.contains(pool))
+        };
+        for_driver(claim, object, &self.driver, owned).map_err(|error| match error {
+            NotReady::OtherNode { .. } if pools.is_none() => PrepareError::Transient(format!(
+                "the devices of this node were not looked at yet, and {error}"
+            )),
+            error if error.may_pass() => PrepareError::Transient(error.to_string()),
+            error => PrepareError::Refused(error.to_string()),
+        })
+    }
+
+    /// Without the API server, a claim that was prepared before can still be confirmed.
+    async fn recall(
+        &self,
+        claim: &ClaimRef,
+        why: &str,
+    ) -> Result<Vec<PreparedDevice>, PrepareError> {
+        let (preparer, uid) = (self.preparer.clone(), claim.uid.clone());
+        let recalled = on_a_thread(move || preparer.recall(&uid)).await?;
+        recalled.ok_or_else(|| PrepareError::Transient(format!("cannot read claim {claim}: {why}")))
+    }
+
+    /// Undoes a claim, trying until `deadline`.
+    pub(crate) async fn unprepare(
+        &self,
+        claim: &ClaimRef,
+        deadline: Instant,
+    ) -> Result<(), String> {
+        usable_as_file_name(&claim.uid)?;
+        let mut pause = FIRST_PAUSE;
+        let outcome = loop {
+            let (preparer, undone) = (self.preparer.clone(), claim.clone());
+            let work = on_a_thread(move || preparer.unprepare(&undone));
+            match timeout_at(deadline, work).await {
+                Ok(Ok(())) => break Ok(()),
+                Ok(Err(error)) if Instant::now() + pause >= deadline => {
+                    break Err(with_causes(&error));
+                }
+                Ok(Err(_)) => {}
+                Err(_) => break Err(format!("claim {claim} is still being undone")),
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        self.report_moved_aside();
+        match &outcome {
+            Ok(()) => tracing::info!(
+                driver = self.driver,
+                claim.ns = claim.namespace,
+                claim.name = claim.name,
+                claim.uid = claim.uid,
+                "unprepared"
+            ),
+            Err(error) => tracing::warn!(
+                driver = self.driver,
+                claim.ns = claim.namespace,
+                claim.name = claim.name,
+                claim.uid = claim.uid,
+                error,
+                "not unprepared"
+            ),
+        }
+        outcome
+    }
+
+    /// Puts right what earlier lives left on the disk. To be done before the kubelet calls.
+    pub(crate) async fn reconcile(&self) {
+        let preparer = self.preparer.clone();
+        for problem in on_a_thread(move || preparer.reconcile()).await {
+            let error = with_causes(&problem);
+            tracing::warn!(driver = self.driver, error, "left for later");
+        }
+        self.report_moved_aside();
+    }
+
+    /// Undoes the claims that were deleted while nobody was here to be told, or whose kubelet lost
+    /// its memory. Takes as long as the API server does.
+    pub(crate) async fn forget_deleted(&self) {
+        let preparer = self.preparer.clone();
+        let claims = match on_a_thread(move || preparer.claims()).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                let error = with_causes(&error);
+                tracing::warn!(driver = self.driver, error, "left for later");
+                return;
+            }
+        };
+        for claim in claims {
+            let mut pause = FIRST_PAUSE;
+            let gone = loop {
+                match self.read(&claim, Instant::now() + READ).await {
+                    Ok(object) => break object.metadata.uid.as_deref() != Some(&claim.uid),
+                    Err(ApiError::NotFound) => break true,
+                    Err(_) => sleep(pause).await,
+                }
+                pause = (pause * 2).min(Duration::from_secs(30));
+            };
+            if gone {
+                // Failures are logged; the kubelet may still ask.
+                let _ = self.unprepare(&claim, Instant::now() + READ).await;
+            }
+        }
+    }
+
+    fn report_moved_aside(&self) {
+        for moved in self.preparer.take_moved_aside() {
+            let note = format!(
+                "journal record of claim {} cannot be used ({}), its bytes are kept in {}",
+                moved.uid,
+                moved.why,
+                moved.path.display()
+            );
+            tracing::error!(driver = self.driver, claim.uid = moved.uid, "{note}");
+            self.api.emit(Event {
+                regarding: Regarding::Node,
+                severity: Severity::Warning,
+                reason: "JournalUnreadable",
+                note,
+            });
+        }
+    }
+}
+
+/// UIDs become names of files.
+fn usable_as_file_name(uid: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    match !uid.is_empty() && uid.len() <= 128 && uid.bytes().all(plain) {
+        true => Ok(()),
+        false => Err(format!("claim uid {uid:?} is not a UID")),
+    }
+}
+
+/// Runs to its end even if the kubelet stops waiting.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,180 @@
+//! The stream that tells the kubelet how the devices are, in both versions of its service.
+
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::stream::{self, Stream};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+use crate::driver::{DeviceHealth, Health};
+use crate::proto::{health_v1 as v1, health_v1alpha1 as v1alpha1};
+
+/// How often the kubelet hears that nothing has changed.
+const REPEAT: Duration = Duration::from_secs(10);
+/// After how long without a message the kubelet says "unknown": some missed repetitions. It counts
+/// from when it heard of a device, whatever the message says of when that was looked at.
+const TIMEOUT: Duration = Duration::from_secs(45);
+
+/// How all devices were when last looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// For the kubelet.
+    pub(crate) taken: SystemTime,
+    /// The same moment, for [`Service::trusted_for`].
+    pub(crate) at: Instant,
+    pub(crate) devices: Vec<DeviceHealth>,
+}
+
+impl Report {
+    /// As it is told at this moment: what was looked at too long ago is not known any more.
+    fn told(&self, trusted_for: Duration) -> Report {
+        let age = self.at.elapsed();
+        let mut report = self.clone();
+        if age > trusted_for {
+            for device in &mut report.devices {
+                device.health = Health::Unknown;
+                device.message = format!("not looked at for {} seconds", age.as_secs());
+            }
+        }
+        report
+    }
+}
+
+/// Serves the health of a driver's devices.
+#[derive(Clone)]
+pub(crate) struct Service {
+    /// `None` until they were looked at.
+    pub(crate) reports: watch::Receiver<Option<Report>>,
+    /// How long a report holds when nobody can look at the devices.
+    pub(crate) trusted_for: Duration,
+    /// True when the streams shall end.
+    pub(crate) hung_up: watch::Receiver<bool>,
+}
+
+type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl Service {
+    /// A report at once, at every change, and again after a while.
+    fn stream<T: 'static>(&self, message: impl Fn(&Report) -> T + Send + 'static) -> Messages<T> {
+        let mut service = self.clone();
+        service.reports.mark_changed();
+        Box::pin(stream::unfold(
+            (service, message),
+            |(mut service, message)| async move {
+                loop {
+                    tokio::select! {
+                        _ = service.hung_up.wait_for(|up| *up) => return None,
+                        news = service.reports.changed() => news.ok()?,
+                        () = tokio::time::sleep(REPEAT) => {}
+                    }
+                    let last = service.reports.borrow_and_update().clone();
+                    if let Some(last) = last {
+                        let next = message(&last.told(service.trusted_for));
+                        return Some((Ok(next), (service, message)));
+                    }
+                }
+            },
+        ))
+    }
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Both versions have the same messages under different names.
+macro_rules! serve {
+    ($version:ident) => {
+        #[tonic::async_trait]
+        impl $version::dra_resource_health_server::DraResourceHealth for Service {
+            type NodeWatchResourcesStream = Messages<$version::NodeWatchResourcesResponse>;
+
+            async fn node_watch_resources(
+                &self,
+                _: Request<$version::NodeWatchResourcesRequest>,
+            ) -> Result<Response<Self::NodeWatchResourcesStream>, Status> {
+                let message = |report: &Report| $version::NodeWatchResourcesResponse {
+                    devices: report
+                        .devices
+                        .iter()
+                        .map(|device| $version::DeviceHealth {
+                            device: Some($version::DeviceIdentifier {
+                                pool_name: device.pool.clone(),
+                                device_name: device.device.clone(),
+                            }),
+                            health: match device.health {
+                                Health::Unknown => $version::HealthStatus::Unknown,
+                                Health::Healthy => $version::HealthStatus::Healthy,
+                                Health::Unhealthy => $version::HealthStatus::Unhealthy,
+                            }
+                            .into(),
+                            last_updated_time: seconds(report.taken),
+                            health_check_timeout_seconds: TIMEOUT.as_secs() as i64,
+                            message: device.message.clone(),
+                        })
+                        .collect(),
+                };
+                Ok(Response::new(self.stream(message)))
+            }
+        }
+    };
+}
+
+serve!(v1);
+serve!(v1alpha1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+
+    fn report(health: Health) -> Option<Report> {
+        Some(Report {
+            taken: UNIX_EPOCH,
+            at: Instant::now(),
+            devices: vec![DeviceHealth {
+                pool: "p".into(),
+                device: "d".into(),
+                health,
+                message: "as it is".into(),
+            }],
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn news_come_at_once_repetitions_later_and_old_reports_are_not_trusted() {
+        let reports = watch::Sender::new(None);
+        let hung_up = watch::Sender::new(false);
+        let service = Service {
+            reports: reports.subscribe(),
+            trusted_for: Duration::from_secs(30),
+            hung_up: hung_up.subscribe(),
+        };
+        let told = |report: &Report| (report.devices[0].health, report.devices[0].message.clone());
+        let mut stream = service.stream(told);
+        let start = Instant::now();
+        let seconds = || start.elapsed().as_secs();
+        reports.send_replace(report(Health::Healthy));
+        let mut next = async || {
+            stream
+                .next()
+                .await
+                .map(|message| message.expect("no error"))
+        };
+        let healthy = Some((Health::Healthy, "as it is".to_owned()));
+        assert_eq!((next().await, seconds()), (healthy.clone(), 0));
+        for repeated in [10, 20, 30] {
+            assert_eq!((next().await, seconds()), (healthy.clone(), repeated));
+        }
+        let unknown = (Health::Unknown, "not looked at for 40 seconds".to_owned());
+        assert_eq!((next().await, seconds()), (Some(unknown), 40));
+        reports.send_replace(report(Health::Unhealthy));
+        let unhealthy = Some((Health::Unhealthy, "as it is".to_owned()));
+        assert_eq!((next().await, seconds()), (unhealthy, 40));
+        hung_up.send_replace(true);
+        assert_eq!(next().await, None);
+    }
+}

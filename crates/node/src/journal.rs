@@ -1,0 +1,474 @@
+//! What this node has prepared: one durable record per claim.
+//!
+//! A record is written before anything is done for its claim (`Preparing`) and again when all is done
+//! (`Prepared`); it is removed after all is undone. Whatever a crash leaves behind therefore has a
+//! record, and a record never claims more than is there.
+//!
+//! One file per claim: writing costs what changed, and damage costs one claim. A file that cannot be
+//! read is moved aside, never overwritten. Records name the boot in which they were made: nothing
+//! that a container was given outlives a reboot.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::disk::{self, Disk, Durability, Stamp};
+use crate::driver::{Access, Allocated, Claim, ClaimRef, Edits};
+
+/// The schema this version writes. Older ones are carried over by [`migrate`].
+const SCHEMA: u32 = 1;
+
+/// First word of every record.
+const MAGIC: &str = "trainyard-claim";
+
+/// How far a claim has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Something may have been done.
+    Preparing,
+    /// All has been done.
+    Prepared,
+}
+
+/// One claim on this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Which claim.
+    pub claim: ClaimRef,
+    /// How far it has come.
+    pub phase: Phase,
+    /// `/proc/sys/kernel/random/boot_id` at that time.
+    pub boot: String,
+    /// Tells this allocation from another of the same claim.
+    pub allocation: String,
+    /// Its devices.
+    pub devices: Vec<Allocated>,
+    /// What each device changes in a container; as many as devices when prepared.
+    pub edits: Vec<Edits>,
+}
+
+impl Record {
+    /// The record of a claim that is about to be prepared.
+    pub fn begin(claim: &Claim, boot: &str) -> Self {
+        Record {
+            claim: claim.claim.clone(),
+            phase: Phase::Preparing,
+            boot: boot.to_owned(),
+            allocation: allocation_digest(claim),
+            devices: claim.devices.clone(),
+            edits: Vec::new(),
+        }
+    }
+
+    /// Whether it is of this very allocation.
+    pub fn is_of(&self, claim: &Claim) -> bool {
+        self.allocation == allocation_digest(claim)
+    }
+
+    /// The first device that this record and `devices` cannot both hold.
+    pub fn collision<'a>(&self, devices: &'a [Allocated]) -> Option<&'a Allocated> {
+        devices.iter().find(|wanted| {
+            self.devices.iter().any(|held| {
+                held.pool == wanted.pool
+                    && held.device == wanted.device
+                    && held.access == Access::Exclusive
+                    && wanted.access == Access::Exclusive
+                    && !matches!((&held.share_id, &wanted.share_id), (Some(a), Some(b)) if a != b)
+            })
+        })
+    }
+}
+
+fn allocation_digest(claim: &Claim) -> String {
+    let bytes =
+        serde_json::to_vec(&(&claim.devices, &claim.configs)).expect("an allocation is plain data");
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Why the bytes of a record cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Cut off, or not a record at all.
+    #[error("it does not begin with `{MAGIC} <version> <checksum>`")]
+    Header,
+    /// Some byte is another one than was written.
+    #[error("its checksum does not match its content")]
+    Checksum,
+    /// Written by a newer version.
+    #[error("it has schema {0}, and this version knows none above {SCHEMA}")]
+    Newer(u32),
+    /// Intact, but not what its schema says.
+    #[error("its content does not follow its schema: {0}")]
+    Content(String),
+}
+
+/// A record as bytes: a line with schema and checksum, then the record, then a line feed.
+pub fn encode(record: &Record) -> Vec<u8> {
+    let body = serde_json::to_vec(record).expect("a record is plain data");
+    let checksum = hex(&Sha256::digest(&body));
+    let mut bytes = format!("{MAGIC} {SCHEMA} {checksum}\n").into_bytes();
+    bytes.extend(body);
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads what [`encode`] of this or an older version wrote.
+pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
+    let split = bytes.iter().position(|byte| *byte == b'\n');
+    let (header, body) = bytes.split_at(split.ok_or(Unreadable::Header)?);
+    let body = body.strip_prefix(b"\n").ok_or(Unreadable::Header)?;
+    let body = body.strip_suffix(b"\n").ok_or(Unreadable::Checksum)?;
+    let header = std::str::from_utf8(header).map_err(|_| Unreadable::Header)?;
+    let mut words = header.split(' ');
+    let (Some(MAGIC), Some(schema), Some(checksum), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Unreadable::Header);
+    };
+    let schema: u32 = schema.parse().map_err(|_| Unreadable::Header)?;
+    if checksum != hex(&Sha256::digest(body)) {
+        return Err(Unreadable::Checksum);
+    }
+    let content = |error: serde_json::Error| Unreadable::Content(error.to_string());
+    let value = migrate(schema, serde_json::from_slice(body).map_err(content)?)?;
+    serde_json::from_value(value).map_err(content)
+}
+
+/// Carries a record of an older schema over to [`SCHEMA`], one version at a time. A change of
+/// [`Record`], of what is in it or of what [`allocation_digest`] reads is a new schema: a record of
+/// the same allocation must stay one, or a running container's devices would be undone.
+fn migrate(schema: u32, value: serde_json::Value) -> Result<serde_json::Value, Unreadable> {
+    match schema {
+        SCHEMA => Ok(value),
+        0 => Err(Unreadable::Header),
+        newer => Err(Unreadable::Newer(newer)),
+    }
+}
+
+/// A record that was moved aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedAside {
+    /// The claim's UID, from the file's name.
+    pub uid: String,
+    /// Where its bytes are now.
+    pub path: PathBuf,
+    /// Why it could not be used.
+    pub why: Unreadable,
+}
+
+/// The records of one driver on one node, shared by all its processes.
+pub struct Journal<D> {
+    disk: std::sync::Arc<D>,
+    folder: PathBuf,
+    /// What was read, as long as its file has the same stamp.
+    read: Mutex<BTreeMap<String, (Stamp, Record)>>,
+    moved: Mutex<Vec<MovedAside>>,
+}
+
+/// What to do with a record of a newer version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Newer {
+    Leave,
+    MoveAside,
+}
+
+const SUFFIX: &str = ".claim";
+/// Of a record whose claim is being undone: renaming takes no space, so it works on a full disk.
+const UNDOING: &str = ".undoing";
+
+impl<D: Disk> Journal<D> {
+    /// The journal in this folder, which is made.
+    pub fn open(disk: std::sync::Arc<D>, folder: &Path) -> io::Result<Self> {
+        disk.make_folder(folder)?;
+        Ok(Journal {
+            disk,
+            folder: folder.to_owned(),
+            read: Mutex::default(),
+            moved: Mutex::default(),
+        })
+    }
+
+    fn path(&self, uid: &str) -> PathBuf {
+        self.folder.join(format!("{uid}{SUFFIX}"))
+    }
+
+    fn undoing(&self, uid: &str) -> PathBuf {
+        self.folder.join(format!("{uid}{UNDOING}"))
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.folder.join("unreadable")
+    }
+
+    /// All records, by claim UID, as all processes left them. Those of a newer version are left
+    /// alone and left out: during a rolling update its process is running.
+    pub fn records(&self) -> io::Result<BTreeMap<String, Record>> {
+        let listed = self.disk.list(&self.folder)?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = BTreeMap::new();
+        for entry in listed {
+            let stem = |suffix| entry.name.strip_suffix(suffix);
+            let Some(uid) = stem(SUFFIX).or_else(|| stem(UNDOING)) else {
+                continue;
+            };
+            if uid.starts_with('.') {
+                continue;
+            }
+            if let Some((stamp, record)) = read.get(&entry.name)
+                && *stamp == entry.stamp
+            {
+                found.insert(uid.to_owned(), record.clone());
+            } else if let Some(record) = self.read(uid, Newer::Leave)? {
+                read.insert(entry.name.clone(), (entry.stamp, record.clone()));
+                found.insert(uid.to_owned(), record);
+            }
+        }
+        read.retain(|_, (_, record)| found.contains_key(&record.claim.uid));
+        Ok(found)
+    }
+
+    /// The record of one claim, for whoever is about to write it: what cannot be read is moved
+    /// aside. One that was being undone is as one that was being prepared.
+    pub fn get(&self, uid: &str) -> io::Result<Option<Record>> {
+        self.read(uid, Newer::MoveAside)
+    }
+
+    /// Whether there is a record of a claim, readable or not.
+    pub fn has(&self, uid: &str) -> io::Result<bool> {
+        let names = [SUFFIX, UNDOING].map(|suffix| format!("{uid}{suffix}"));
+        let listed = self.disk.list(&self.folder)?;
+        Ok(listed.iter().any(|entry| names.contains(&entry.name)))
+    }
+
+    fn read(&self, uid: &str, newer: Newer) -> io::Result<Option<Record>> {
+        if let Some(record) = self.load(uid, &self.path(uid), newer)? {
+            return Ok(Some(record));
+        }
+        let record = self.load(uid, &self.undoing(uid), newer)?;
+        Ok(record.map(|record| Record {
+            phase: Phase::Preparing,
+            ..record
+        }))
+    }
+
+    fn load(&self, uid: &str, path: &Path, newer: Newer) -> io::Result<Option<Record>> {
+        let bytes = match self.disk.read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let why = match decode(&bytes) {
+            Ok(record) if record.claim.uid == uid => return Ok(Some(record)),
+            Ok(record) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
+            Err(Unreadable::Newer(_)) if newer == Newer::Leave => return Ok(None),
+            Err(why) => why,
+        };
+        self.move_aside(uid, path, why)?;
+        Ok(None)
+    }
+
+    /// Keeps the bytes for a person to look at, under a name that nothing else has.
+    fn move_aside(&self, uid: &str, from: &Path, why: Unreadable) -> io::Result<()> {
+        let aside = self.aside();
+        self.disk.make_folder(&aside)?;
+        let taken = self.disk.list(&aside)?;
+        let name = (0..)
+            .map(|number| format!("{uid}.{number}"))
+            .find(|name| taken.iter().all(|entry| entry.name != *name))
+            .expect("numbers do not end");
+        let path = aside.join(name);
+        match self.disk.rename(from, &path) {
+            Ok(()) => {}
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        self.disk.sync_folder(&aside)?;
+        self.disk.sync_folder(&self.folder)?;
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let uid = uid.to_owned();
+        moved.push(MovedAside { uid, path, why });
+        Ok(())
+    }
+
+    /// What was moved aside since this was last asked.
+    pub fn take_moved_aside(&self) -> Vec<MovedAside> {
+        std::mem::take(&mut *self.moved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// UIDs of claims whose record was moved aside, now or in an earlier life.
+    pub fn unreadable(&self) -> io::Result<Vec<String>> {
+        let entries = self.disk.list(&self.aside())?.into_iter();
+        Ok(entries
+            .filter_map(|entry| Some(entry.name.rsplit_once('.')?.0.to_owned()))
+            .collect())
+    }
+
+    /// Writes a record. An intent need not outlive a power cut, which undoes what was done as well;
+    /// a finished one must be there with its name when the kubelet hears of it.
+    pub fn put(&self, record: &Record) -> io::Result<()> {
+        let durability = match record.phase {
+            Phase::Preparing => Durability::Content,
+            Phase::Prepared => Durability::ContentAndName,
+        };
+        let path = self.path(&record.claim.uid);
+        disk::replace(&*self.disk, &path, &encode(record), durability)
+    }
+
+    /// Marks that a claim is about to be undone: from now on its record vouches for nothing.
+    pub fn begin_undo(&self, uid: &str) -> io::Result<()> {
+        match self.disk.rename(&self.path(uid), &self.undoing(uid)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a record; one that is gone is fine. Should a power cut bring it back, its boot is over
+    /// and it is removed again.
+    pub fn remove(&self, uid: &str) -> io::Result<()> {
+        disk::discard(&*self.disk, &self.path(uid), Durability::Content)?;
+        disk::discard(&*self.disk, &self.undoing(uid), Durability::Content)
+    }
+
+    /// Removes the temporary files of claims that `idle` says nobody is writing.
+    pub fn sweep(&self, mut idle: impl FnMut(&str) -> io::Result<bool>) -> io::Result<()> {
+        for entry in self.disk.list(&self.folder)? {
+            let uid = entry
+                .name
+                .strip_prefix('.')
+                .and_then(|name| name.strip_suffix(".tmp")?.strip_suffix(SUFFIX));
+            if let Some(uid) = uid
+                && idle(uid)?
+            {
+                let path = self.folder.join(&entry.name);
+                disk::discard(&*self.disk, &path, Durability::Content)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::LocalDisk;
+    use std::fs;
+    use std::sync::Arc;
+
+    fn record() -> Record {
+        Record {
+            claim: ClaimRef {
+                namespace: "default".into(),
+                name: "job-0".into(),
+                uid: "0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d".into(),
+            },
+            phase: Phase::Prepared,
+            boot: "5f0c".into(),
+            allocation: "ab".into(),
+            devices: vec![Allocated {
+                request: "neurons".into(),
+                pool: "node-0".into(),
+                device: "neuron-device-0".into(),
+                share_id: None,
+                access: Access::Exclusive,
+            }],
+            edits: vec![Edits {
+                env: [("NEURON_LOGICAL_NC_CONFIG".into(), "1".into())].into(),
+                device_nodes: vec![crate::driver::DeviceNode {
+                    path: "/dev/neuron0".into(),
+                    host_path: "/dev/neuron0".into(),
+                    permissions: "rw".into(),
+                }],
+                mounts: Vec::new(),
+            }],
+        }
+    }
+
+    /// Kept as long as an upgrade from this version is allowed: never to be edited.
+    const RELEASED_1: &[u8] = include_bytes!("../tests/journal/schema-1.claim");
+
+    #[test]
+    fn records_of_every_released_schema_are_read() {
+        assert_eq!(decode(RELEASED_1), Ok(record()));
+        assert_eq!(decode(&encode(&record())), Ok(record()));
+    }
+
+    #[test]
+    fn any_flipped_bit_and_any_cut_is_noticed() {
+        let bytes = encode(&record());
+        for at in 0..bytes.len() {
+            assert!(decode(&bytes[..at]).is_err(), "cut at {at}");
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                assert!(decode(&damaged).is_err(), "byte {at}, bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_left_alone_until_its_claim_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
+        let body = br#"{"later":true}"#;
+        let text = format!("{MAGIC} 7 {}\n", hex(&Sha256::digest(body)));
+        let bytes = [text.as_bytes(), body, b"\n"].concat();
+        for round in 0..2 {
+            fs::write(folder.path().join("u1.claim"), &bytes).unwrap();
+            assert!(journal.records().unwrap().is_empty());
+            assert_eq!(journal.take_moved_aside(), [], "its process may be running");
+            assert!(journal.has("u1").unwrap());
+            assert_eq!(journal.get("u1").unwrap(), None);
+            let moved = journal.take_moved_aside();
+            assert_eq!(moved.len(), 1);
+            assert_eq!(moved[0].why, Unreadable::Newer(7));
+            assert!(!journal.has("u1").unwrap());
+            assert_eq!(fs::read(&moved[0].path).unwrap(), bytes, "round {round}");
+        }
+        assert_eq!(journal.unreadable().unwrap(), ["u1", "u1"]);
+    }
+
+    #[test]
+    fn another_process_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
+        let (ours, theirs) = (open(), open());
+        let mut record = record();
+        ours.put(&record).unwrap();
+        assert_eq!(ours.records().unwrap().len(), 1);
+        record.phase = Phase::Preparing;
+        theirs.put(&record).unwrap();
+        let seen = ours.records().unwrap();
+        assert_eq!(seen[&record.claim.uid].phase, Phase::Preparing);
+        theirs.remove(&record.claim.uid).unwrap();
+        assert!(ours.records().unwrap().is_empty());
+    }
+
+    #[test]
+    fn devices_collide_unless_shared_or_administered() {
+        let mut held = record();
+        let mut wanted = held.devices.clone();
+        assert!(held.collision(&wanted).is_some());
+        wanted[0].access = Access::Admin;
+        assert!(held.collision(&wanted).is_none());
+        wanted[0].access = Access::Exclusive;
+        wanted[0].share_id = Some("a".into());
+        assert!(held.collision(&wanted).is_some(), "held as a whole");
+        held.devices[0].share_id = Some("b".into());
+        assert!(held.collision(&wanted).is_none());
+        held.devices[0].share_id = Some("a".into());
+        assert!(held.collision(&wanted).is_some());
+        wanted[0].share_id = None;
+        held.devices[0].share_id = Some("b".into());
+        assert!(held.collision(&wanted).is_some(), "wanted as a whole");
+    }
+}

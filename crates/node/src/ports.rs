@@ -1,0 +1,104 @@
+//! What the node half needs from the API server. `trainyard-live` serves it on a real cluster; a
+//! process that is its own cluster, or a test, serves it by hand.
+
+use futures_util::future::BoxFuture;
+use k8s_openapi::api::resource::v1::{ResourceClaim, ResourceSlice};
+use tokio::sync::watch;
+
+use crate::driver::{ClaimRef, Node};
+
+/// Why the API server did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// There is no such object.
+    #[error("not found")]
+    NotFound,
+    /// The object has changed since it was read.
+    #[error("changed in the meantime")]
+    Conflict,
+    /// The object is not valid: asking again will not help.
+    #[error("refused as invalid: {0}")]
+    Invalid(String),
+    /// Anything else: not reachable, overloaded, not allowed (yet).
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Reads claims.
+pub trait ClaimReader: Send + Sync {
+    /// The claim as it is now, not from a cache.
+    fn claim<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<ResourceClaim, ApiError>>;
+}
+
+/// Writes the ResourceSlices of one driver on one node, and hears of changes to them.
+pub trait SliceClient: Send + Sync {
+    /// All slices of the driver with this node name, as they are now, not from a cache.
+    fn list<'a>(
+        &'a self,
+        driver: &'a str,
+        node: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ResourceSlice>, ApiError>>;
+    /// Creates a slice under the name that the server makes of `generateName`; returns it as stored.
+    fn create(&self, slice: ResourceSlice) -> BoxFuture<'_, Result<ResourceSlice, ApiError>>;
+    /// What [`SliceClient::create`] would store, without storing it.
+    fn dry_run(&self, slice: ResourceSlice) -> BoxFuture<'_, Result<ResourceSlice, ApiError>>;
+    /// Replaces a slice whose `resourceVersion` is still the one given; returns it as stored.
+    fn update(&self, slice: ResourceSlice) -> BoxFuture<'_, Result<ResourceSlice, ApiError>>;
+    /// Deletes a slice if `uid` and `resourceVersion` are still those given.
+    fn delete(&self, slice: ResourceSlice) -> BoxFuture<'_, Result<(), ApiError>>;
+    /// Changes its value whenever a slice of the driver on the node was created, changed or deleted
+    /// by anybody, and when that may have been missed.
+    fn changes(&self, driver: &str, node: &str) -> watch::Receiver<u64>;
+}
+
+/// Knows the Node.
+pub trait NodeReader: Send + Sync {
+    /// The Node as last heard of; `None` until then.
+    fn node(&self, name: &str) -> watch::Receiver<Option<Node>>;
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Regarding {
+    /// The driver's Node.
+    Node,
+    /// A ResourceClaim.
+    Claim(ClaimRef),
+}
+
+/// Whether somebody has to do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// For information.
+    Normal,
+    /// Something is wrong.
+    Warning,
+}
+
+/// Something a person may want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// About what.
+    pub regarding: Regarding,
+    /// How bad.
+    pub severity: Severity,
+    /// CamelCase, for machines.
+    pub reason: &'static str,
+    /// One sentence, for people.
+    pub note: String,
+}
+
+/// Tells people.
+pub trait Events: Send + Sync {
+    /// Passes an event on, without waiting; repeated ones may be counted instead.
+    fn emit(&self, event: Event);
+}
+
+/// All that the node half needs from the API server.
+pub trait Api: ClaimReader + SliceClient + NodeReader + Events + 'static {}
+
+impl<T: ClaimReader + SliceClient + NodeReader + Events + 'static> Api for T {}

@@ -1,0 +1,409 @@
+//! Preparing and unpreparing claims on this machine: journal, driver and CDI file, in the one order
+//! that a crash at any point leaves repairable.
+//!
+//! ```text
+//! prepare:    record Preparing ─▶ Driver::prepare ─▶ CDI file ─▶ record Prepared ─▶ answer
+//! unprepare:  record marked ─▶ Driver::unprepare ─▶ CDI file gone ─▶ record gone ─▶ answer
+//! ```
+//!
+//! Everything here blocks and is called on threads that may. Two locks exclude other threads and
+//! the other instance during a rolling update: one per claim for the whole of a call, and one for
+//! the moment in which a claim's devices are looked up and entered. Claims with different devices
+//! are prepared in parallel.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cdi;
+use crate::disk::{self, Disk, Durability, Lock};
+use crate::driver::{Claim, ClaimRef, Driver, DriverError, Edits, PrepareError};
+use crate::journal::{Journal, MovedAside, Phase, Record};
+
+/// A device as the kubelet is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedDevice {
+    /// The claim's request, without a subrequest.
+    pub request: String,
+    /// The pool's name.
+    pub pool: String,
+    /// The device's name.
+    pub device: String,
+    /// Its CDI devices: one, or none if it changes nothing in a container.
+    pub cdi_ids: Vec<String>,
+    /// Which share of it.
+    pub share_id: Option<String>,
+}
+
+/// What went wrong around the driver.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file.
+    #[error("cannot {action} {path}")]
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The driver could not undo a claim.
+    #[error("cannot undo claim {claim}")]
+    Undo {
+        /// Which claim.
+        claim: ClaimRef,
+        /// Why.
+        source: DriverError,
+    },
+}
+
+impl From<Error> for PrepareError {
+    /// Files and the driver's undo are tried again: a full disk or a device in reset may pass.
+    fn from(error: Error) -> Self {
+        PrepareError::Transient(with_causes(&error))
+    }
+}
+
+/// An error and its causes in one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Where a driver keeps its things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The journal and its locks; survives reboots.
+    pub state: PathBuf,
+    /// Where the container runtime reads CDI files.
+    pub cdi: PathBuf,
+}
+
+/// Prepares the claims of one driver.
+pub struct Preparer<H, K> {
+    driver: Arc<H>,
+    name: String,
+    disk: Arc<K>,
+    journal: Journal<K>,
+    places: Places,
+    boot: String,
+}
+
+impl<H: Driver, K: Disk> Preparer<H, K> {
+    /// For the driver of this name, in this boot of the machine.
+    pub fn open(
+        name: &str,
+        driver: Arc<H>,
+        disk: Arc<K>,
+        places: Places,
+        boot: &str,
+    ) -> Result<Self, Error> {
+        let folder = places.state.join("claims");
+        for folder in [&places.cdi, &places.state.join("locks")] {
+            disk.make_folder(folder)
+                .map_err(|source| failed("make folder", folder, source))?;
+        }
+        let journal = Journal::open(disk.clone(), &folder)
+            .map_err(|source| failed("make folder", &folder, source))?;
+        Ok(Preparer {
+            driver,
+            name: name.to_owned(),
+            disk,
+            journal,
+            places,
+            boot: boot.to_owned(),
+        })
+    }
+
+    /// Prepares a claim, or confirms that it is prepared.
+    pub fn prepare(&self, claim: &Claim) -> Result<Vec<PreparedDevice>, PrepareError> {
+        let uid = &claim.claim.uid;
+        let _claim = self.lock(uid)?;
+        if let Some(record) = self.read(uid)? {
+            if self.stands(&record) && record.is_of(claim) {
+                self.write_cdi(&record)?;
+                return Ok(self.answer(&record));
+            }
+            // Half-way when something stopped, or of another boot, or of an allocation that is over.
+            self.undo(&record)?;
+        }
+        let mut record = Record::begin(claim, &self.boot);
+        self.enter(&record)?;
+        match self.carry_out(claim, &mut record) {
+            Ok(()) => Ok(self.answer(&record)),
+            Err(error) => {
+                // Should the undo fail as well, the record stays and the next call tries again.
+                self.undo(&record)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The answer for a claim that is prepared already, when nobody can say what it is allocated.
+    pub fn recall(&self, uid: &str) -> Result<Option<Vec<PreparedDevice>>, Error> {
+        let _claim = self.lock(uid)?;
+        let Some(record) = self.read(uid)?.filter(|record| self.stands(record)) else {
+            return Ok(None);
+        };
+        self.write_cdi(&record)?;
+        Ok(Some(self.answer(&record)))
+    }
+
+    /// Undoes a claim, whatever there is of it.
+    pub fn unprepare(&self, claim: &ClaimRef) -> Result<(), Error> {
+        let _claim = self.lock(&claim.uid)?;
+        match self.read(&claim.uid)? {
+            Some(record) => self.undo(&record),
+            // Never prepared, undone before, or its record was moved aside.
+            None => self.undo_without_record(claim),
+        }
+    }
+
+    /// Removes what earlier lives left half-way and what a reboot ended. Claims that another
+    /// instance is busy with are left to it. Problems are returned, not fatal: each claim is looked
+    /// at again when the kubelet asks for it.
+    pub fn reconcile(&self) -> Vec<Error> {
+        let mut problems = Vec::new();
+        let mut note = |result: Result<(), Error>| problems.extend(result.err());
+        note(self.sweep());
+        match self.records() {
+            Ok(records) => {
+                for record in records.values().filter(|record| !self.stands(record)) {
+                    note(self.undo_if_idle(&record.claim.uid));
+                }
+            }
+            Err(error) => note(Err(error)),
+        }
+        note(self.sweep_cdi());
+        problems
+    }
+
+    /// The claims with a record, whatever their phase.
+    pub fn claims(&self) -> Result<Vec<ClaimRef>, Error> {
+        let records = self.records()?;
+        Ok(records.into_values().map(|record| record.claim).collect())
+    }
+
+    /// Records that could not be read, since this was last asked.
+    pub fn take_moved_aside(&self) -> Vec<MovedAside> {
+        self.journal.take_moved_aside()
+    }
+
+    /// Whether what a record says is still so.
+    fn stands(&self, record: &Record) -> bool {
+        record.phase == Phase::Prepared && record.boot == self.boot
+    }
+
+    fn carry_out(&self, claim: &Claim, record: &mut Record) -> Result<(), PrepareError> {
+        let edits = self.driver.prepare(claim)?;
+        if edits.len() != claim.devices.len() {
+            return Err(PrepareError::Refused(format!(
+                "bug in driver {}: edits for {} devices, allocated are {}",
+                self.name,
+                edits.len(),
+                claim.devices.len()
+            )));
+        }
+        record.edits = edits;
+        record.phase = Phase::Prepared;
+        self.write_cdi(record)?;
+        self.put(record)?;
+        Ok(())
+    }
+
+    /// Writes the intent, if no other claim holds one of its devices.
+    fn enter(&self, record: &Record) -> Result<(), PrepareError> {
+        let _journal = self.lock(".journal")?;
+        for other in self.records()?.values() {
+            // Nothing of another boot is in use any more.
+            if other.claim.uid == record.claim.uid || other.boot != self.boot {
+                continue;
+            }
+            if let Some(device) = other.collision(&record.devices) {
+                return Err(PrepareError::Transient(format!(
+                    "device {}/{} is still prepared for claim {} ({})",
+                    device.pool, device.device, other.claim, other.claim.uid
+                )));
+            }
+        }
+        self.put(record)?;
+        Ok(())
+    }
+
+    fn undo(&self, record: &Record) -> Result<(), Error> {
+        let uid = &record.claim.uid;
+        self.journal
+            .begin_undo(uid)
+            .map_err(|source| failed("mark the record of claim", Path::new(uid), source))?;
+        self.driver
+            .unprepare(&record.claim, &record.devices)
+            .map_err(|source| Error::Undo {
+                claim: record.claim.clone(),
+                source,
+            })?;
+        self.remove_cdi(uid)?;
+        self.journal
+            .remove(uid)
+            .map_err(|source| failed("remove the record of claim", Path::new(uid), source))
+    }
+
+    fn undo_without_record(&self, claim: &ClaimRef) -> Result<(), Error> {
+        self.driver
+            .unprepare(claim, &[])
+            .map_err(|source| Error::Undo {
+                claim: claim.clone(),
+                source,
+            })?;
+        self.remove_cdi(&claim.uid)
+    }
+
+    fn undo_if_idle(&self, uid: &str) -> Result<(), Error> {
+        let Some(_claim) = self.try_lock(uid)? else {
+            return Ok(());
+        };
+        // Another instance may have been here before the lock was ours.
+        match self.read(uid)? {
+            Some(record) if !self.stands(&record) => self.undo(&record),
+            _ => Ok(()),
+        }
+    }
+
+    /// Temporary files and lock files of processes that were killed.
+    fn sweep(&self) -> Result<(), Error> {
+        let locks = self.places.state.join("locks");
+        let listed = self
+            .disk
+            .list(&locks)
+            .map_err(|source| failed("list", &locks, source))?;
+        for entry in listed {
+            // Taking and dropping a lock removes its file.
+            self.try_lock(&entry.name)?;
+        }
+        self.journal
+            .sweep(|uid| self.disk.try_lock(&locks.join(uid)).map(|l| l.is_some()))
+            .map_err(|source| failed("clean", &self.places.state, source))
+    }
+
+    /// CDI files without a record. Those of a record that was moved aside stay until the kubelet
+    /// unprepares the claim: its containers may be running.
+    fn sweep_cdi(&self) -> Result<(), Error> {
+        let folder = &self.places.cdi;
+        let on = |action| move |source| failed(action, folder, source);
+        let files = self.disk.list(folder).map_err(on("list"))?;
+        let unreadable = self.journal.unreadable().map_err(on("list"))?;
+        let unreadable: BTreeSet<_> = unreadable.into_iter().collect();
+        for file in files.into_iter().map(|entry| entry.name) {
+            let temporary = cdi::temporary_of(&file);
+            let Some(uid) = cdi::claim_of(&self.name, temporary.unwrap_or(&file)) else {
+                continue;
+            };
+            let Some(_claim) = self.try_lock(uid)? else {
+                continue;
+            };
+            let recorded = self.journal.has(uid).map_err(on("clean"))?;
+            let kept = recorded || unreadable.contains(uid);
+            if temporary.is_some() || !kept {
+                disk::discard(&*self.disk, &folder.join(&file), Durability::Content)
+                    .map_err(on("clean"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, record: &Record) -> Vec<PreparedDevice> {
+        let devices = record.devices.iter().zip(&record.edits).enumerate();
+        devices
+            .map(|(index, (device, edits))| {
+                let name = cdi::device_name(&record.claim.uid, index);
+                let request = device.request.split('/').next().unwrap_or_default();
+                PreparedDevice {
+                    request: request.to_owned(),
+                    pool: device.pool.clone(),
+                    device: device.device.clone(),
+                    cdi_ids: match *edits == Edits::default() {
+                        true => Vec::new(),
+                        false => vec![cdi::device_id(&self.name, &name)],
+                    },
+                    share_id: device.share_id.clone(),
+                }
+            })
+            .collect()
+    }
+
+    /// Makes the CDI file what the record says; a file that is so already is left alone.
+    fn write_cdi(&self, record: &Record) -> Result<(), Error> {
+        let path = self.cdi_path(&record.claim.uid);
+        let names: Vec<String> = (0..record.edits.len())
+            .map(|index| cdi::device_name(&record.claim.uid, index))
+            .collect();
+        let devices = names.iter().map(String::as_str).zip(&record.edits);
+        let Some(bytes) = cdi::spec(&self.name, devices) else {
+            return self.remove_cdi(&record.claim.uid);
+        };
+        if self.disk.read(&path).is_ok_and(|found| found == bytes) {
+            return Ok(());
+        }
+        // No container outlives a power cut, and what is left of the file then is removed.
+        disk::replace(&*self.disk, &path, &bytes, Durability::ThisBoot)
+            .map_err(|source| failed("write", &path, source))
+    }
+
+    fn remove_cdi(&self, uid: &str) -> Result<(), Error> {
+        let path = self.cdi_path(uid);
+        disk::discard(&*self.disk, &path, Durability::Content)
+            .map_err(|source| failed("remove", &path, source))
+    }
+
+    fn cdi_path(&self, uid: &str) -> PathBuf {
+        self.places.cdi.join(cdi::file_name(&self.name, uid))
+    }
+
+    fn lock(&self, name: &str) -> Result<Box<dyn Lock>, Error> {
+        let path = self.places.state.join("locks").join(name);
+        self.disk
+            .lock(&path)
+            .map_err(|source| failed("lock", &path, source))
+    }
+
+    fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, Error> {
+        let path = self.places.state.join("locks").join(name);
+        self.disk
+            .try_lock(&path)
+            .map_err(|source| failed("lock", &path, source))
+    }
+
+    fn read(&self, uid: &str) -> Result<Option<Record>, Error> {
+        self.journal
+            .get(uid)
+            .map_err(|source| failed("read the record of claim", Path::new(uid), source))
+    }
+
+    fn records(&self) -> Result<std::collections::BTreeMap<String, Record>, Error> {
+        self.journal
+            .records()
+            .map_err(|source| failed("read the journal in", &self.places.state, source))
+    }
+
+    fn put(&self, record: &Record) -> Result<(), Error> {
+        let uid = Path::new(&record.claim.uid);
+        self.journal
+            .put(record)
+            .map_err(|source| failed("write the record of claim", uid, source))
+    }
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
+    Error::Disk {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,229 @@
+//! Where the kubelet finds a plugin: names of its sockets, and sockets that clean up after
+//! themselves.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
+
+/// Longest path of a Unix socket, without the zero behind it.
+const LONGEST: usize = 107;
+/// How long a listener may take to be found alive.
+const DIAL: Duration = Duration::from_secs(1);
+
+/// Whether another instance of the driver may run at the same time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instance {
+    /// Never: sockets have fixed names, and a new process takes them over.
+    Only,
+    /// During a rolling update (kubelet 1.33 and later): sockets bear the UID of the pod.
+    Rolling(String),
+}
+
+/// The sockets of one instance of a driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sockets {
+    pub(crate) dra: PathBuf,
+    pub(crate) registration: PathBuf,
+}
+
+impl Sockets {
+    /// `data` is the driver's own folder below the kubelet's `plugins`, `registry` the kubelet's
+    /// `plugins_registry`. Names are upstream's as long as they fit, and digests where they do not.
+    pub(crate) fn new(driver: &str, instance: &Instance, data: &Path, registry: &Path) -> Self {
+        let (dra, registration) = match instance {
+            Instance::Only => (
+                vec!["dra.sock".to_owned()],
+                vec![format!("{driver}-reg.sock")],
+            ),
+            Instance::Rolling(uid) => (
+                vec![
+                    format!("dra-{uid}.sock"),
+                    format!("dra-{}.sock", digest(uid)),
+                ],
+                vec![
+                    format!("{driver}-{uid}-reg.sock"),
+                    format!("{driver}-{}-reg.sock", digest(uid)),
+                    format!("dra-{}-reg.sock", digest(&format!("{driver}\0{uid}"))),
+                ],
+            ),
+        };
+        Sockets {
+            dra: first_that_fits(data, dra),
+            registration: first_that_fits(registry, registration),
+        }
+    }
+}
+
+/// Removes the sockets of instances that were killed, on which nobody listens any more: the kubelet
+/// would dial them for ever. `data` and `registry` are as in [`Sockets::new`].
+pub(crate) async fn sweep(driver: &str, data: &Path, registry: &Path) {
+    let of_driver = |name: &str| {
+        let rest = name.strip_prefix(driver);
+        rest.is_some_and(|rest| rest.starts_with('-') && rest.ends_with("-reg.sock"))
+    };
+    let dra = |name: &str| name.starts_with("dra") && name.ends_with(".sock");
+    let left = sockets_in(registry, of_driver);
+    for path in left.into_iter().chain(sockets_in(data, dra)) {
+        let dialled = timeout(DIAL, UnixStream::connect(&path)).await;
+        if let Ok(Err(error)) = dialled
+            && error.kind() == io::ErrorKind::ConnectionRefused
+            && fs::remove_file(&path).is_ok()
+        {
+            tracing::info!(driver, path = %path.display(), "removed a dead socket");
+        }
+    }
+}
+
+fn sockets_in(folder: &Path, is_ours: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| {
+        entry.file_type().is_ok_and(|kind| kind.is_socket())
+            && entry.file_name().to_str().is_some_and(&is_ours)
+    });
+    ours.map(|entry| entry.path()).collect()
+}
+
+fn first_that_fits(folder: &Path, names: Vec<String>) -> PathBuf {
+    let mut path = PathBuf::new();
+    for name in names {
+        path = folder.join(name);
+        if path.as_os_str().len() <= LONGEST {
+            break;
+        }
+    }
+    path
+}
+
+fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// A listening socket whose file goes with it, unless the file is another's by then.
+pub(crate) struct Socket {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Socket {
+    pub(crate) fn listen(path: &Path) -> io::Result<(Socket, UnixListener)> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        let socket = Socket {
+            path: path.to_owned(),
+            inode: fs::symlink_metadata(path)?.ino(),
+        };
+        Ok((socket, listener))
+    }
+
+    /// Whether the kubelet can still find it.
+    pub(crate) fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.is_there() {
+            // A file that stays is removed by the next instance.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_upstreams_as_long_as_they_fit() {
+        let rolling = Instance::Rolling("0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d".into());
+        let at = |data: &str, registry: &str, instance| {
+            let sockets = Sockets::new(
+                "neuron.aws.com",
+                instance,
+                Path::new(data),
+                Path::new(registry),
+            );
+            let name = |path: PathBuf| {
+                assert!(path.as_os_str().len() <= LONGEST, "{}", path.display());
+                path.file_name().unwrap().to_string_lossy().into_owned()
+            };
+            (name(sockets.dra), name(sockets.registration))
+        };
+        let (data, registry) = (
+            "/var/lib/kubelet/plugins/neuron.aws.com",
+            "/var/lib/kubelet/plugins_registry",
+        );
+        assert_eq!(
+            at(data, registry, &Instance::Only),
+            ("dra.sock".into(), "neuron.aws.com-reg.sock".into())
+        );
+        assert_eq!(
+            at(data, registry, &rolling),
+            (
+                "dra-0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d.sock".into(),
+                "neuron.aws.com-0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d-reg.sock".into()
+            )
+        );
+        let deep = format!("/{}", "d".repeat(60));
+        let (dra, registration) = at(&deep, &deep, &rolling);
+        assert!(dra.len() == 45 || dra.len() == 25);
+        assert_eq!(
+            registration.len(),
+            "neuron.aws.com-".len() + 16 + "-reg.sock".len()
+        );
+        let deeper = format!("/{}", "d".repeat(75));
+        let (_, registration) = at(&deeper, &deeper, &rolling);
+        assert_eq!(registration.len(), "dra-".len() + 16 + "-reg.sock".len());
+    }
+
+    #[tokio::test]
+    async fn sockets_of_the_dead_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let dead = ["a.example-one-reg.sock", "dra-one.sock"];
+        let others = ["b.example-one-reg.sock", "a.example.sock"];
+        for name in dead.iter().chain(&others) {
+            // Dropped without removing its file, as by a kill.
+            drop(UnixListener::bind(at(name)).unwrap());
+        }
+        fs::write(at("a.example-file-reg.sock"), "").unwrap();
+        let alive = UnixListener::bind(at("a.example-two-reg.sock")).unwrap();
+        sweep("a.example", folder.path(), folder.path()).await;
+        for name in dead {
+            assert!(!at(name).exists(), "{name}");
+        }
+        for name in others {
+            assert!(at(name).exists(), "{name}");
+        }
+        assert!(at("a.example-file-reg.sock").exists());
+        assert!(at("a.example-two-reg.sock").exists());
+        drop(alive);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_was_taken_over_is_left_to_its_new_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let (old, _old) = Socket::listen(&path).unwrap();
+        let (new, _new) = Socket::listen(&path).unwrap();
+        assert!(!old.is_there() && new.is_there());
+        drop(old);
+        assert!(path.exists());
+        drop(new);
+        assert!(!path.exists());
+    }
+}

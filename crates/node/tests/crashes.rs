@@ -1,0 +1,426 @@
+//! Stops the node half between any two writes, by process and by machine, and starts it again.
+//!
+//! The model is what a kubelet relies on: an answer is true as long as the claim is prepared, a
+//! device is one claim's at a time, a repeated call gives the same answer, and after everything is
+//! unprepared nothing is left. It is checked after every operation, whatever went wrong in it.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use trainyard_node::driver::{
+    Access, Allocated, Claim, ClaimRef, DeviceNode, Driver, DriverError, Edits, Node, PrepareError,
+    Survey,
+};
+use trainyard_node::prepare::{Places, PreparedDevice, Preparer};
+use trainyard_testkit::node::disk::{FakeDisk, PowerCut};
+
+const DRIVER: &str = "a.example";
+const DEVICES: u8 = 4;
+const CLAIMS: u8 = 4;
+
+fn places() -> Places {
+    Places {
+        state: "/state".into(),
+        cdi: "/cdi".into(),
+    }
+}
+
+/// Hardware that remembers which claim it was set up for, until it is reset or the machine is off.
+/// Setting up and resetting a device are steps at which the process may die.
+struct Hardware {
+    disk: FakeDisk,
+    set_up: Mutex<BTreeMap<String, BTreeSet<String>>>,
+}
+
+impl Driver for Hardware {
+    fn survey(&self, _: &Node) -> Result<Survey, DriverError> {
+        Ok(Survey::default())
+    }
+
+    fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError> {
+        let mut edits = Vec::new();
+        for device in &claim.devices {
+            let dead = |error: std::io::Error| PrepareError::Transient(error.to_string());
+            self.disk.step().map_err(dead)?;
+            let mut set_up = self.set_up.lock().unwrap();
+            let devices = set_up.entry(claim.claim.uid.clone()).or_default();
+            devices.insert(device.device.clone());
+            edits.push(Edits {
+                device_nodes: vec![DeviceNode {
+                    path: format!("/dev/{}", device.device),
+                    host_path: format!("/dev/{}", device.device),
+                    permissions: "rw".into(),
+                }],
+                ..Default::default()
+            });
+        }
+        Ok(edits)
+    }
+
+    fn unprepare(&self, claim: &ClaimRef, devices: &[Allocated]) -> Result<(), DriverError> {
+        for device in devices {
+            let dead = |error: std::io::Error| DriverError(error.to_string());
+            self.disk.step().map_err(dead)?;
+            let mut set_up = self.set_up.lock().unwrap();
+            if let Some(of_claim) = set_up.get_mut(&claim.uid) {
+                of_claim.remove(&device.device);
+                if of_claim.is_empty() {
+                    set_up.remove(&claim.uid);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The machine, and what the kubelet believes.
+struct World {
+    disk: FakeDisk,
+    hardware: Arc<Hardware>,
+    preparer: Preparer<Hardware, FakeDisk>,
+    boot: u32,
+    /// Claims whose prepare succeeded and that were not unprepared since, in this boot.
+    prepared: BTreeMap<u8, Vec<PreparedDevice>>,
+    /// Claims that may have something on the machine.
+    touched: BTreeSet<u8>,
+}
+
+impl World {
+    fn new() -> Self {
+        let disk = FakeDisk::default();
+        let hardware = Arc::new(Hardware {
+            disk: disk.clone(),
+            set_up: Mutex::default(),
+        });
+        World {
+            preparer: open(&disk, &hardware, 0),
+            disk,
+            hardware,
+            boot: 0,
+            prepared: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        }
+    }
+
+    fn restart(&mut self) {
+        self.disk.revive();
+        self.preparer = open(&self.disk, &self.hardware, self.boot);
+        let problems = self.preparer.reconcile();
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+
+    fn cut_power(&mut self, cut: PowerCut) {
+        self.disk.cut_power(cut);
+        self.boot += 1;
+        self.hardware.set_up.lock().unwrap().clear();
+        self.prepared.clear();
+        // A kubelet prepares again what its pods still need; what is torn is moved aside.
+        self.preparer = open(&self.disk, &self.hardware, self.boot);
+        let problems = self.preparer.reconcile();
+        assert!(problems.is_empty(), "{problems:?}");
+        let claims = self.preparer.claims().unwrap();
+        assert!(claims.is_empty(), "a reboot ends everything: {claims:?}");
+    }
+
+    fn prepare(&mut self, number: u8) {
+        let claim = claim(number);
+        self.touched.insert(number);
+        match self.preparer.prepare(&claim) {
+            Ok(devices) => {
+                if let Some(before) = self.prepared.insert(number, devices.clone()) {
+                    assert_eq!(before, devices, "a repeated call gives the same answer");
+                }
+            }
+            Err(error) => {
+                let busy = self.prepared.keys().any(|other| {
+                    *other != number
+                        && devices_of(*other).any(|d| devices_of(number).any(|e| d == e))
+                });
+                let half_way = self.half_way(number);
+                let died = self.disk.step().is_err();
+                assert!(
+                    busy || half_way || died || error.to_string().contains("storage"),
+                    "refused without a reason: {error}"
+                );
+            }
+        }
+    }
+
+    /// Whether a claim with a device of this one is on the disk without the kubelet's knowing.
+    fn half_way(&self, number: u8) -> bool {
+        let Ok(claims) = self.preparer.claims() else {
+            return true;
+        };
+        claims.iter().any(|held| {
+            (0..CLAIMS).any(|other| {
+                other != number
+                    && reference(other) == *held
+                    && devices_of(other).any(|d| devices_of(number).any(|e| d == e))
+            })
+        })
+    }
+
+    fn unprepare(&mut self, number: u8) {
+        match self.preparer.unprepare(&reference(number)) {
+            Ok(()) => {
+                self.prepared.remove(&number);
+                self.touched.remove(&number);
+                let uid = reference(number).uid;
+                let left: Vec<_> = self.files_of(&uid);
+                assert!(left.is_empty(), "left of {uid}: {left:?}");
+                assert!(!self.hardware.set_up.lock().unwrap().contains_key(&uid));
+            }
+            Err(error) => {
+                assert!(
+                    self.disk.step().is_err(),
+                    "only a dead process fails: {error}"
+                );
+                // The kubelet asks until it is told that it is done.
+                self.prepared.remove(&number);
+            }
+        }
+    }
+
+    /// Everything but evidence that was moved aside and temporary files, which nobody reads.
+    fn files_of(&self, uid: &str) -> Vec<PathBuf> {
+        let files = self.disk.files().into_iter();
+        files
+            .filter(|path| path.to_string_lossy().contains(uid))
+            .filter(|path| !path.starts_with("/state/claims/unreadable"))
+            .filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'))
+            .collect()
+    }
+
+    /// What must hold at any moment.
+    fn check(&self) {
+        let mut held = BTreeMap::new();
+        for (number, devices) in &self.prepared {
+            let uid = reference(*number).uid;
+            let spec = self
+                .disk
+                .peek(Path::new(&format!("/cdi/{DRIVER}-claim_{uid}.json")));
+            let spec = String::from_utf8(spec.expect("a prepared claim has a CDI file")).unwrap();
+            let spec: serde_json::Value = serde_json::from_str(&spec).expect("it is whole");
+            let set_up = self.hardware.set_up.lock().unwrap();
+            for (index, device) in devices.iter().enumerate() {
+                let name = device.cdi_ids[0].split_once('=').unwrap().1;
+                assert_eq!(spec["devices"][index]["name"], name);
+                assert!(
+                    set_up[&uid].contains(&device.device),
+                    "{uid} lost {}",
+                    device.device
+                );
+                let other = held.insert(device.device.clone(), *number);
+                assert_eq!(other, None, "{} is held twice", device.device);
+            }
+        }
+    }
+
+    /// The kubelet unprepares all it ever asked for, and the driver starts once more.
+    fn finish(mut self) {
+        self.restart();
+        for number in std::mem::take(&mut self.touched) {
+            self.unprepare(number);
+        }
+        self.restart();
+        let aside = |path: &PathBuf| path.starts_with("/state/claims/unreadable");
+        let left: Vec<_> = self
+            .disk
+            .files()
+            .into_iter()
+            .filter(|p| !aside(p))
+            .collect();
+        assert!(left.is_empty(), "left over: {left:?}");
+        assert!(self.hardware.set_up.lock().unwrap().is_empty());
+    }
+}
+
+fn open(disk: &FakeDisk, hardware: &Arc<Hardware>, boot: u32) -> Preparer<Hardware, FakeDisk> {
+    let disk = Arc::new(disk.clone());
+    Preparer::open(
+        DRIVER,
+        hardware.clone(),
+        disk,
+        places(),
+        &format!("boot-{boot}"),
+    )
+    .unwrap()
+}
+
+fn reference(number: u8) -> ClaimRef {
+    ClaimRef {
+        namespace: "ns".into(),
+        name: format!("claim-{number}"),
+        uid: format!("uid-{number}"),
+    }
+}
+
+/// Claim n has devices n and n + 1, so neighbours exclude each other.
+fn devices_of(number: u8) -> impl Iterator<Item = u8> {
+    [number, (number + 1) % DEVICES].into_iter()
+}
+
+fn claim(number: u8) -> Claim {
+    Claim {
+        claim: reference(number),
+        devices: devices_of(number)
+            .map(|device| Allocated {
+                request: "r".into(),
+                pool: "node".into(),
+                device: format!("d{device}"),
+                share_id: None,
+                access: Access::Exclusive,
+            })
+            .collect(),
+        configs: Vec::new(),
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Prepare(u8),
+    Unprepare(u8),
+    Restart,
+    PowerCut(PowerCut),
+    Full(bool),
+}
+
+/// What one operation may meet: death before its n-th write, or nothing.
+fn operation() -> impl Strategy<Value = (Operation, Option<usize>)> {
+    let operation = prop_oneof![
+        6 => (0..CLAIMS).prop_map(Operation::Prepare),
+        4 => (0..CLAIMS).prop_map(Operation::Unprepare),
+        1 => Just(Operation::Restart),
+        1 => prop_oneof![Just(PowerCut::LosesAll), Just(PowerCut::TearsContents)]
+            .prop_map(Operation::PowerCut),
+        1 => any::<bool>().prop_map(Operation::Full),
+    ];
+    (operation, proptest::option::weighted(0.4, 0..14_usize))
+}
+
+fn run(operations: &[(Operation, Option<usize>)]) {
+    let mut world = World::new();
+    for (operation, death) in operations {
+        if let Some(steps) = death {
+            world.disk.die_after(*steps);
+        }
+        match operation {
+            Operation::Prepare(number) => world.prepare(*number),
+            Operation::Unprepare(number) => world.unprepare(*number),
+            Operation::Restart => world.restart(),
+            Operation::PowerCut(cut) => world.cut_power(*cut),
+            Operation::Full(full) => world.disk.set_full(*full),
+        }
+        if world.disk.revive() {
+            world.restart();
+        }
+        world.check();
+    }
+    world.disk.set_full(false);
+    world.finish();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #[test]
+    fn no_crash_breaks_what_the_kubelet_relies_on(
+        operations in proptest::collection::vec(operation(), 1..14)
+    ) {
+        run(&operations);
+    }
+}
+
+/// Every single crash point of the plain life of a claim, with a retry after it: nothing depends on
+/// luck.
+#[test]
+fn every_crash_point_of_one_claim_is_survived() {
+    let mut survived = 0;
+    for steps in 0.. {
+        let operations = [
+            (Operation::Prepare(0), Some(steps)),
+            (Operation::Prepare(0), None),
+            (Operation::Prepare(1), None),
+            (Operation::Unprepare(0), Some(steps)),
+            (Operation::Prepare(0), None),
+            (Operation::Unprepare(0), None),
+        ];
+        run(&operations);
+        for cut in [PowerCut::LosesAll, PowerCut::TearsContents] {
+            run(&[
+                (Operation::Prepare(0), Some(steps)),
+                (Operation::PowerCut(cut), None),
+                (Operation::Prepare(0), None),
+                (Operation::Unprepare(0), Some(steps)),
+                (Operation::PowerCut(cut), None),
+            ]);
+        }
+        let world = World::new();
+        world.disk.die_after(steps);
+        if world.preparer.prepare(&claim(0)).is_ok() {
+            survived = steps;
+            break;
+        }
+    }
+    assert!(
+        survived >= 10,
+        "a claim takes {survived} steps: are they still counted?"
+    );
+}
+
+#[test]
+fn a_damaged_record_keeps_the_containers_alive_and_is_kept_as_evidence() {
+    let mut world = World::new();
+    world.prepare(0);
+    world.disk.damage(Path::new("/state/claims/uid-0.claim"));
+    world.restart();
+    let moved = world.preparer.take_moved_aside();
+    assert_eq!(moved.len(), 1);
+    let cdi = Path::new("/cdi/a.example-claim_uid-0.json");
+    assert!(
+        world.disk.peek(cdi).is_some(),
+        "a running container may be restarted"
+    );
+    world.restart();
+    assert!(world.disk.peek(cdi).is_some(), "also after another start");
+    world.prepare(0);
+    world.check();
+    world.unprepare(0);
+    assert!(world.disk.peek(cdi).is_none());
+    assert!(
+        world.disk.peek(&moved[0].path).is_some(),
+        "for a person to look at"
+    );
+}
+
+#[test]
+fn a_full_disk_refuses_new_claims_and_still_lets_old_ones_go() {
+    let mut world = World::new();
+    world.prepare(0);
+    world.disk.set_full(true);
+    let error = world.preparer.prepare(&claim(2)).unwrap_err();
+    assert!(matches!(error, PrepareError::Transient(_)), "{error}");
+    assert_eq!(world.files_of("uid-2"), Vec::<PathBuf>::new());
+    world.unprepare(0);
+    world.disk.set_full(false);
+    world.prepare(2);
+    world.check();
+    assert_eq!(world.prepared.len(), 1);
+}
+
+#[test]
+fn a_claim_with_another_allocation_gets_its_new_devices() {
+    let mut world = World::new();
+    world.prepare(0);
+    let mut moved = claim(2);
+    moved.claim = reference(0);
+    let devices = world.preparer.prepare(&moved).unwrap();
+    assert_eq!(devices[0].device, "d2");
+    world.prepared.insert(0, devices);
+    world.check();
+    world.prepare(1);
+    assert!(!world.prepared.contains_key(&1), "d2 is taken");
+}

@@ -1,0 +1,256 @@
+//! A disk in memory that stops between any two writes, forgets what was not synchronised, or is
+//! full.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use trainyard_node::disk::{Disk, Entry, Lock, Stamp};
+
+/// What a machine keeps: the files of a disk, and how many more steps it takes.
+#[derive(Clone, Default)]
+pub struct FakeDisk(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    inodes: BTreeMap<u64, Inode>,
+    /// As processes see the folders.
+    names: BTreeMap<PathBuf, u64>,
+    /// As a power cut leaves them at worst.
+    durable: BTreeMap<PathBuf, u64>,
+    next: u64,
+    steps: Steps,
+    full: bool,
+}
+
+#[derive(Clone, Default)]
+struct Inode {
+    bytes: Vec<u8>,
+    synced: bool,
+}
+
+/// When the process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Steps {
+    #[default]
+    Unlimited,
+    Left(usize),
+    Dead,
+}
+
+/// What a power cut does to everything that was not synchronised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PowerCut {
+    /// Names and contents are as they were last synchronised; contents that never were are empty.
+    LosesAll,
+    /// Names are there, contents that were not synchronised are torn.
+    TearsContents,
+}
+
+struct NoLock;
+impl Lock for NoLock {}
+
+impl FakeDisk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The process dies before its n-th next step, counted from 0.
+    pub fn die_after(&self, steps: usize) {
+        self.state().steps = Steps::Left(steps);
+    }
+
+    /// Takes one step that is not the disk's, such as of a device.
+    pub fn step(&self) -> io::Result<()> {
+        self.state().step()
+    }
+
+    /// A new process on the same machine. Returns whether the last one had died.
+    pub fn revive(&self) -> bool {
+        let mut state = self.state();
+        let dead = state.steps == Steps::Dead;
+        state.steps = Steps::Unlimited;
+        dead
+    }
+
+    /// The machine goes off and on.
+    pub fn cut_power(&self, cut: PowerCut) {
+        let mut state = self.state();
+        if cut == PowerCut::LosesAll {
+            state.names = state.durable.clone();
+        }
+        let used: Vec<u64> = state.names.values().copied().collect();
+        for inode in used {
+            let inode = state.inodes.get_mut(&inode).expect("a name has an inode");
+            if !inode.synced {
+                let kept = match cut {
+                    PowerCut::LosesAll => 0,
+                    PowerCut::TearsContents => inode.bytes.len() / 2,
+                };
+                inode.bytes.truncate(kept);
+                inode.synced = true;
+            }
+        }
+        state.durable = state.names.clone();
+        state.steps = Steps::Unlimited;
+    }
+
+    /// From now on there is no space for another byte, or again some.
+    pub fn set_full(&self, full: bool) {
+        self.state().full = full;
+    }
+
+    /// Changes a byte in the middle of a file.
+    pub fn damage(&self, path: &Path) {
+        let mut state = self.state();
+        let inode = state.names[path];
+        let bytes = &mut state.inodes.get_mut(&inode).expect("an inode").bytes;
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    }
+
+    /// The paths of all files.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.state().names.keys().cloned().collect()
+    }
+
+    /// The content of a file, whatever the process's state.
+    pub fn peek(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.state();
+        let inode = state.names.get(path)?;
+        Some(state.inodes[inode].bytes.clone())
+    }
+}
+
+impl State {
+    fn step(&mut self) -> io::Result<()> {
+        match self.steps {
+            Steps::Unlimited => Ok(()),
+            Steps::Left(0) | Steps::Dead => {
+                self.steps = Steps::Dead;
+                Err(io::Error::other("the process is dead"))
+            }
+            Steps::Left(steps) => {
+                self.steps = Steps::Left(steps - 1);
+                Ok(())
+            }
+        }
+    }
+
+    fn alive(&self) -> io::Result<()> {
+        match self.steps {
+            Steps::Dead => Err(io::Error::other("the process is dead")),
+            _ => Ok(()),
+        }
+    }
+
+    fn inode(&self, path: &Path) -> io::Result<u64> {
+        let found = self.names.get(path).copied();
+        found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+}
+
+impl Disk for FakeDisk {
+    fn make_folder(&self, _: &Path) -> io::Result<()> {
+        self.state().alive()
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        let state = self.state();
+        state.alive()?;
+        let inside = state
+            .names
+            .iter()
+            .filter(|(path, _)| path.parent() == Some(folder));
+        let entries = inside.map(|(path, inode)| Entry {
+            name: path
+                .file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned(),
+            stamp: Stamp {
+                inode: *inode,
+                modified: 0,
+                length: 0,
+            },
+        });
+        Ok(entries.collect())
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let state = self.state();
+        state.alive()?;
+        let inode = state.inode(path)?;
+        Ok(state.inodes[&inode].bytes.clone())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.state();
+        state.step()?;
+        let full = state.full;
+        let inode = state.next;
+        state.next += 1;
+        let bytes = match full {
+            true => Vec::new(),
+            false => bytes.to_vec(),
+        };
+        let synced = false;
+        state.inodes.insert(inode, Inode { bytes, synced });
+        state.names.insert(path.to_owned(), inode);
+        match full {
+            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            false => Ok(()),
+        }
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.step()?;
+        let inode = state.inode(path)?;
+        state
+            .inodes
+            .get_mut(&inode)
+            .expect("a name has an inode")
+            .synced = true;
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.step()?;
+        let inode = state.inode(from)?;
+        state.names.remove(from);
+        state.names.insert(to.to_owned(), inode);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.step()?;
+        state.inode(path)?;
+        state.names.remove(path);
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.step()?;
+        let inside = |path: &PathBuf| path.parent() == Some(folder);
+        state.durable.retain(|path, _| !inside(path));
+        let now: Vec<_> = state.names.clone().into_iter().collect();
+        state
+            .durable
+            .extend(now.into_iter().filter(|(path, _)| inside(path)));
+        Ok(())
+    }
+
+    fn lock(&self, _: &Path) -> io::Result<Box<dyn Lock>> {
+        self.state().alive()?;
+        Ok(Box::new(NoLock))
+    }
+
+    fn try_lock(&self, _: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        self.lock(Path::new("")).map(Some)
+    }
+}
