@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
@@ -16,6 +16,7 @@ use crate::claims::Claims;
 use crate::disk::{Disk, LocalDisk, Lock};
 use crate::driver::{Driver, Node, Survey};
 use crate::health::{self, Report};
+use crate::metrics::Calls;
 use crate::ports::Api;
 use crate::prepare::{self, Places, Preparer};
 use crate::proto::{dra_v1, dra_v1beta1, health_v1, health_v1alpha1, registration};
@@ -111,6 +112,7 @@ pub struct Plugin {
     registration: watch::Receiver<Registration>,
     publishing: watch::Receiver<Publishing>,
     refresh: Arc<Notify>,
+    calls: Arc<Mutex<Calls>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -137,11 +139,13 @@ impl Plugin {
         };
         let boot = boot_id()?;
         let preparer = Preparer::open(&config.driver, driver.clone(), disk, places, &boot)?;
+        let calls = Arc::default();
         let claims = Arc::new(Claims::new(
             &config.driver,
             &config.node,
             api.clone(),
             Arc::new(preparer),
+            Arc::clone(&calls),
         ));
         claims.reconcile().await;
         sockets::sweep(&config.driver, &config.data(), &config.registry()).await;
@@ -208,6 +212,7 @@ impl Plugin {
             registration,
             publishing,
             refresh,
+            calls,
             stop,
             tasks,
         })
@@ -221,6 +226,12 @@ impl Plugin {
     /// Whether the API server has the slices.
     pub fn publishing(&self) -> watch::Receiver<Publishing> {
         self.publishing.clone()
+    }
+
+    /// The kubelet's calls so far.
+    pub fn calls(&self) -> Calls {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.clone()
     }
 
     /// Has the hardware looked at now.
@@ -237,7 +248,7 @@ impl Plugin {
 }
 
 /// Tells one boot of the machine from another.
-fn boot_id() -> Result<String, StartError> {
+pub(crate) fn boot_id() -> Result<String, StartError> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     let text = std::fs::read_to_string(path).map_err(|source| StartError::BootId {
         path: path.to_owned(),

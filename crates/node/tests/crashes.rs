@@ -277,6 +277,7 @@ fn claim(number: u8) -> Claim {
             })
             .collect(),
         configs: Vec::new(),
+        object: Default::default(),
     }
 }
 
