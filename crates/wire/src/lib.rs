@@ -22,6 +22,7 @@ pub mod custom;
 mod decode;
 pub mod defaults;
 pub mod gates;
+mod lines;
 pub mod nearest;
 pub mod object;
 mod path;
