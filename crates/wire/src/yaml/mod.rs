@@ -157,7 +157,7 @@ fn read_text(name: &Arc<str>, bytes: &[u8], visitor: &mut dyn Visitor) {
     let refuse =
         |line: u32, message: String| Problem::fault(problem::ENCODING, name, line, message);
     let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Ok(text) => text,
         Err(error) => {
             let before = &bytes[..error.valid_up_to()];
             let message = match bytes {
@@ -176,7 +176,13 @@ fn read_text(name: &Arc<str>, bytes: &[u8], visitor: &mut dyn Visitor) {
         visitor.problem(refuse(line_after(&bytes[..at]), message));
         return;
     }
-    for part in split::parts(text) {
+    // kubectl ends the last line where its author did not.
+    let text: Cow<'_, str> = if text.ends_with('\n') {
+        text.into()
+    } else {
+        format!("{text}\n").into()
+    };
+    for part in split::parts(&text) {
         match part {
             Part::Json(text, line) => json::read(name, text, line, visitor),
             Part::Yaml(text, line) => {

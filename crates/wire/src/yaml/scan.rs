@@ -211,6 +211,8 @@ impl<'a> Scanner<'a> {
             self.unroll(-1);
             self.forget_key()?;
             self.key_allowed = false;
+            // Whatever could have become a key no longer can.
+            self.line = line + 1;
             self.push(Kind::StreamEnd, line);
             return Ok(());
         }
@@ -333,11 +335,6 @@ impl<'a> Scanner<'a> {
 
     fn skip_to_token(&mut self) {
         loop {
-            if self.column() == 0 && self.bytes[self.at..].starts_with("\u{feff}".as_bytes()) {
-                self.at += 3;
-                // A mark is one character wide.
-                self.line_start += 2;
-            }
             while self.byte(0) == b' '
                 || (self.byte(0) == b'\t' && (self.in_flow() || !self.key_allowed))
             {

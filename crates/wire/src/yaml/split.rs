@@ -38,14 +38,14 @@ pub(super) fn parts(text: &str) -> Vec<Part<'_>> {
             let blank = rest.len() - rest.trim_start().len();
             parts.push(Part::NoMoreJson(line + count_lines(&rest[..blank])));
         }
-        // kubectl eats the rest of the line that the JSON ended in.
+        // kubectl eats blanks here, at most to the end of the line.
         let blank = rest.len() - rest.trim_start().len();
         match rest[..blank].find('\n') {
-            Some(at) if end > 0 => {
+            Some(at) => {
                 rest = &rest[at + 1..];
                 line += 1;
             }
-            _ => rest = &rest[if end > 0 { blank } else { 0 }..],
+            None => rest = &rest[blank..],
         }
     }
     yaml_parts(rest, line, &mut parts);
@@ -109,20 +109,16 @@ fn count_lines(text: &str) -> u32 {
 
 /// The kind of a document, if it says only once, and plainly, that it is a list.
 pub(super) fn list_kind(text: &str) -> Option<&str> {
-    let mut found = None;
-    for at in memchr::memmem::find_iter(text.as_bytes(), "\nkind:") {
-        if found.is_some() {
+    const KEY: &str = "\nkind:";
+    let mut found = text.strip_prefix(KEY.trim_start());
+    for at in memchr::memmem::find_iter(text.as_bytes(), KEY) {
+        if found.replace(&text[at + KEY.len()..]).is_some() {
             return None;
         }
-        found = text[at + "\nkind:".len()..].lines().next();
     }
-    if text.starts_with("kind:") {
-        if found.is_some() {
-            return None;
-        }
-        found = text["kind:".len()..].lines().next();
-    }
-    found
+    found?
+        .lines()
+        .next()
         .map(|kind| kind.trim().trim_matches(['"', '\'']))
         .filter(|kind| kind.ends_with("List"))
 }
