@@ -2,6 +2,8 @@
 //!
 //! Source: `resourceslice/tracker` of k8s.io/dynamic-resource-allocation v0.37.2.
 
+use std::sync::Arc;
+
 use trainyard_model::Text;
 use trainyard_model::slice::ResourceSlice;
 use trainyard_model::taint::Taint;
@@ -29,7 +31,7 @@ pub struct Selector {
 }
 
 /// Appends the taints of all rules that apply, and says which rules applied to any device.
-pub fn apply(rules: &[Rule], slices: &mut [ResourceSlice]) -> Vec<bool> {
+pub fn apply(rules: &[Rule], slices: &mut [Arc<ResourceSlice>]) -> Vec<bool> {
     let mut applied = vec![false; rules.len()];
     for slice in slices {
         for (rule, applied) in rules.iter().zip(&mut applied) {
@@ -42,10 +44,17 @@ pub fn apply(rules: &[Rule], slices: &mut [ResourceSlice]) -> Vec<bool> {
             if !meant(&selector.driver, &slice.driver) || !meant(&selector.pool, &slice.pool.name) {
                 continue;
             }
-            for device in &mut slice.devices {
+            if slice
+                .devices
+                .iter()
+                .all(|d| !meant(&selector.device, &d.name))
+            {
+                continue;
+            }
+            *applied = true;
+            for device in &mut Arc::make_mut(slice).devices {
                 if meant(&selector.device, &device.name) {
                     device.taints.push(rule.taint.clone());
-                    *applied = true;
                 }
             }
         }

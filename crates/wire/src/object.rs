@@ -6,23 +6,24 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet}
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::resource::v1::{
-    DeviceClass, DeviceTaintRule, ResourceClaim, ResourceClaimTemplate, ResourceSlice,
+    DeviceClass, DeviceTaintRule, ResourceClaim, ResourceClaimTemplate,
 };
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use trainyard_model::slice::ResourceSlice;
 
 use crate::custom::{JobSet, LeaderWorkerSet};
 use crate::lines::Lines;
 use crate::problem::Problem;
 
 /// One object of an input, in the version that is worked with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each variant is the kind of its name")]
 pub enum Object {
     ResourceClaimTemplate(Box<ResourceClaimTemplate>),
     ResourceClaim(Box<ResourceClaim>),
     DeviceClass(Box<DeviceClass>),
-    ResourceSlice(Box<ResourceSlice>),
+    ResourceSlice(Box<Published>),
     DeviceTaintRule(Box<DeviceTaintRule>),
     Node(Box<Node>),
     Namespace(Box<Namespace>),
@@ -36,6 +37,16 @@ pub enum Object {
     CronJob(Box<CronJob>),
     LeaderWorkerSet(Box<LeaderWorkerSet>),
     JobSet(Box<JobSet>),
+}
+
+/// A ResourceSlice, converted where it is read: dumps of clusters consist of them, and Kubernetes'
+/// own type takes many times the memory.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// `metadata`
+    pub metadata: ObjectMeta,
+    /// All of it that an answer can depend on.
+    pub slice: Arc<ResourceSlice>,
 }
 
 macro_rules! each {

@@ -11,11 +11,12 @@ use serde::de::DeserializeOwned;
 use trainyard_model::selector::ExpressionCheck;
 
 use crate::beta::Served;
+use crate::convert;
 use crate::decode::decode;
 use crate::gates::{DropDisabled, Gates};
 use crate::lines::{Lines, line_of};
 use crate::nearest::nearest;
-use crate::object::{CLUSTER_SCOPED, Manifest, Object, Origin, title};
+use crate::object::{CLUSTER_SCOPED, Manifest, Object, Origin, Published, title};
 use crate::problem::{self, Problem, Severity};
 use crate::validate::{Rules, Standing, Validate};
 use crate::yaml::{self, Node, Value};
@@ -330,6 +331,13 @@ impl Reader<'_> {
         if !self.identify(file, &mut object, &node) {
             return;
         }
+        if let Object::ResourceSlice(published) = &mut object {
+            // Slices are searched in the order of their names, made ones among them.
+            let name = published.metadata.name.as_deref().unwrap_or_default();
+            if *published.slice.name != *name {
+                Arc::make_mut(&mut published.slice).name = name.into();
+            }
+        }
         let lines = (!fact).then(|| Lines::of(&node));
         let origin = Origin::new(file.clone(), node.line, lines);
         self.reading.manifests.push(Manifest {
@@ -350,9 +358,13 @@ impl Reader<'_> {
     ) -> Option<Object> {
         macro_rules! resource {
             ($kind:ident: $($version:literal => $module:ident),*) => {
+                resource!($kind, |object| object, $($version => $module),*)
+            };
+            ($kind:ident, $convert:expr, $($version:literal => $module:ident),*) => {
                 match version {
                     $($version => self
                         .resource::<$module::$kind>(file, kind, node, fact)
+                        .map($convert)
                         .map(|object| Object::$kind(Box::new(object))),)*
                     _ => None,
                 }
@@ -374,7 +386,7 @@ impl Reader<'_> {
             "ResourceClaimTemplate" => resource!(ResourceClaimTemplate:
                 "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
                 "resource.k8s.io/v1beta1" => v1beta1),
-            "ResourceSlice" => resource!(ResourceSlice:
+            "ResourceSlice" => resource!(ResourceSlice, published,
                 "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
                 "resource.k8s.io/v1beta1" => v1beta1),
             "DeviceTaintRule" => resource!(DeviceTaintRule:
@@ -524,6 +536,13 @@ impl Reader<'_> {
             }
         });
         self.reading.problems.append(&mut problems);
+    }
+}
+
+fn published(slice: v1::ResourceSlice) -> Published {
+    Published {
+        slice: Arc::new(convert::slice(&slice)),
+        metadata: slice.metadata,
     }
 }
 

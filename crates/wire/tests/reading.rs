@@ -113,7 +113,7 @@ fn documents_are_read_one_by_one() {
         "kind: Pod\n---\na: [\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n---\napiVersion: v1\nkind: Pod\n",
         &[
             "object/incomplete: in.yaml:1: apiVersion: no apiVersion | a Kubernetes manifest begins with apiVersion: and kind:",
-            "file/syntax: in.yaml:4: did not find expected node content",
+            "file/syntax: in.yaml:3: did not find expected node content",
             "object/unknown-kind: in.yaml:6: Service default/s: skipped: kind Service (v1) has no say in a plan",
             "object/incomplete: in.yaml:9: Pod: metadata.name: required value: name or generateName is required",
         ],

@@ -341,7 +341,7 @@ impl<'a> Composer<'a, '_> {
             let (mut next, mut at) = self.peek()?;
             if next != Peeked::FlowSequenceEnd && !first {
                 if next != Peeked::FlowEntry {
-                    return Err(self.unclosed(at, line, "did not find expected ',' or ']'"));
+                    return Err(self.unclosed(at, line, b']'));
                 }
                 self.take()?;
                 (next, at) = self.peek()?;
@@ -454,7 +454,7 @@ impl<'a> Composer<'a, '_> {
             let (mut next, mut at) = self.peek()?;
             if next != Peeked::FlowMappingEnd && !first {
                 if next != Peeked::FlowEntry {
-                    return Err(self.unclosed(at, line, "did not find expected ',' or '}'"));
+                    return Err(self.unclosed(at, line, b'}'));
                 }
                 self.take()?;
                 (next, at) = self.peek()?;
@@ -497,11 +497,16 @@ impl<'a> Composer<'a, '_> {
         self.close(map, line)
     }
 
-    fn unclosed(&self, at: u32, opened: u32, message: &'static str) -> Box<Problem> {
-        if at == opened {
-            return self.syntax(at, message);
+    fn unclosed(&self, at: u32, opened: u32, close: u8) -> Box<Problem> {
+        let (open, close) = if close == b']' {
+            ('[', ']')
+        } else {
+            ('{', '}')
+        };
+        let mut message = format!("did not find expected ',' or '{close}'");
+        if at != opened {
+            message.push_str(&format!(" for the '{open}' in line {}", self.line(opened)));
         }
-        let message = format!("{message} of what line {} opens", self.line(opened));
         self.syntax(at, message)
     }
 
@@ -597,14 +602,17 @@ impl<'a> Composer<'a, '_> {
                 None => Value::Text(text),
                 Some(Scalar::Float(number)) if !number.is_finite() => {
                     // Good as a key, but JSON has no such value.
-                    if !self.becomes_key()? {
+                    let scalar = if self.becomes_key()? {
+                        Scalar::Float(number)
+                    } else {
                         let message = format!("JSON has no number {text}");
                         let problem = self.syntax(line, message).with_help(
                             "kubectl turns YAML into JSON: quote it if a text is meant".to_owned(),
                         );
                         self.visitor.problem(problem);
-                    }
-                    Value::Read(Box::new((Scalar::Float(number), text.into())))
+                        Scalar::Null
+                    };
+                    Value::Read(Box::new((scalar, text.into())))
                 }
                 Some(scalar) => match text {
                     Cow::Borrowed(text) => Value::Plain(text),

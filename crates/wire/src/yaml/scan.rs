@@ -205,17 +205,21 @@ impl<'a> Scanner<'a> {
 
     fn fetch_one(&mut self) -> Result<(), Fault> {
         self.skip_to_token();
-        self.unroll(self.column() as isize);
         let line = self.line;
         if self.at_end() {
+            // The end is in the last line, not below it.
+            if self.column() == 0 {
+                self.line = line.saturating_sub(1);
+            }
             self.unroll(-1);
             self.forget_key()?;
             self.key_allowed = false;
+            self.push(Kind::StreamEnd, self.line);
             // Whatever could have become a key no longer can.
             self.line = line + 1;
-            self.push(Kind::StreamEnd, line);
             return Ok(());
         }
+        self.unroll(self.column() as isize);
         let byte = self.byte(0);
         if self.column() == 0 {
             if byte == b'%' {
