@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
-
+use super::keys::{distinct, merge};
 use super::scalar::{Scalar, resolve};
-use super::scan::{Fault, Kind, Scanner, Style, Token};
+use super::scan::Scanner;
+use super::tags::tagged;
+use super::token::{Fault, Kind, Peeked, Style, Token};
 use super::{Entry, Node, Value, Visitor};
 use crate::problem::{self, Problem};
 
@@ -30,6 +29,8 @@ pub(super) fn compose(name: &Arc<str>, text: &str, lines_before: u32, visitor: &
         visitor,
         scanner: Scanner::new(text),
         anchors: BTreeMap::new(),
+        entries: Vec::new(),
+        items: Vec::new(),
         depth: 0,
         plain: false,
         streamed,
@@ -52,6 +53,10 @@ struct Composer<'a, 'v> {
     scanner: Scanner<'a>,
     /// Anchored values with the number of nodes in each; `None`: not yet at its end.
     anchors: BTreeMap<&'a str, Option<(Node<'a>, usize)>>,
+    /// Entries and items of all collections that are open, the innermost last: each gets a memory of
+    /// just its size when it is closed.
+    entries: Vec<Entry<'a>>,
+    items: Vec<Node<'a>>,
     depth: usize,
     /// Whether the last node was a plain scalar without a tag.
     plain: bool,
@@ -73,9 +78,9 @@ enum Key<'a> {
 }
 
 /// A mapping that is being read.
-#[derive(Default)]
 struct Map<'a> {
-    entries: Vec<Entry<'a>>,
+    /// Its first entry in [`Composer::entries`].
+    start: usize,
     /// Values of `<<`, each with the number of entries before it.
     merged: Vec<(usize, Node<'a>)>,
 }
@@ -296,7 +301,7 @@ impl<'a> Composer<'a, '_> {
         if !indentless {
             self.take()?;
         }
-        let mut items = Vec::new();
+        let start = self.items.len();
         loop {
             let (next, at) = self.peek()?;
             match next {
@@ -313,7 +318,7 @@ impl<'a> Composer<'a, '_> {
                     if streams {
                         self.visitor.item(item);
                     } else {
-                        items.push(item);
+                        self.items.push(item);
                     }
                 }
                 _ if indentless => break,
@@ -326,7 +331,7 @@ impl<'a> Composer<'a, '_> {
         }
         self.depth -= 1;
         Ok(Node {
-            value: Value::List(items.into()),
+            value: Value::List(self.items.drain(start..).collect()),
             line: self.line(line),
         })
     }
@@ -335,7 +340,7 @@ impl<'a> Composer<'a, '_> {
         self.enter(line)?;
         let streams = self.streams(anchor);
         self.take()?;
-        let mut items = Vec::new();
+        let start = self.items.len();
         let mut first = true;
         loop {
             let (mut next, mut at) = self.peek()?;
@@ -355,13 +360,13 @@ impl<'a> Composer<'a, '_> {
             if streams {
                 self.visitor.item(item);
             } else {
-                items.push(item);
+                self.items.push(item);
             }
         }
         self.take()?;
         self.depth -= 1;
         Ok(Node {
-            value: Value::List(items.into()),
+            value: Value::List(self.items.drain(start..).collect()),
             line: self.line(line),
         })
     }
@@ -392,8 +397,8 @@ impl<'a> Composer<'a, '_> {
             Peeked::FlowEntry | Peeked::FlowSequenceEnd => self.empty(at),
             _ => self.node(false, false)?,
         };
-        let mut map = Map::default();
-        map.add(key, value);
+        let mut map = self.map();
+        self.add(&mut map, key, value);
         self.depth -= 1;
         self.close(map, line)
     }
@@ -401,7 +406,7 @@ impl<'a> Composer<'a, '_> {
     fn block_mapping(&mut self, line: u32) -> Step<Node<'a>> {
         self.enter(line)?;
         self.take()?;
-        let mut map = Map::default();
+        let mut map = self.map();
         loop {
             let (next, at) = self.peek()?;
             match next {
@@ -426,7 +431,7 @@ impl<'a> Composer<'a, '_> {
                         _ => self.node(true, true)?,
                     };
                     self.at_items = false;
-                    map.add(key, value);
+                    self.add(&mut map, key, value);
                 }
                 Peeked::BlockEnd => {
                     self.take()?;
@@ -448,7 +453,7 @@ impl<'a> Composer<'a, '_> {
     fn flow_mapping(&mut self, line: u32) -> Step<Node<'a>> {
         self.enter(line)?;
         self.take()?;
-        let mut map = Map::default();
+        let mut map = self.map();
         let mut first = true;
         loop {
             let (mut next, mut at) = self.peek()?;
@@ -490,7 +495,7 @@ impl<'a> Composer<'a, '_> {
                     (self.key(key), self.empty(at))
                 }
             };
-            map.add(key, value);
+            self.add(&mut map, key, value);
         }
         self.take()?;
         self.depth -= 1;
@@ -528,11 +533,27 @@ impl<'a> Composer<'a, '_> {
         }
     }
 
+    fn map(&self) -> Map<'a> {
+        Map {
+            start: self.entries.len(),
+            merged: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, map: &mut Map<'a>, key: Key<'a>, value: Node<'a>) {
+        match key {
+            Key::Name(key, line) => self.entries.push(Entry { key, line, value }),
+            Key::Merge => map.merged.push((self.entries.len() - map.start, value)),
+            Key::Unusable => {}
+        }
+    }
+
     fn close(&mut self, map: Map<'a>, line: u32) -> Step<Node<'a>> {
+        let entries = self.entries.drain(map.start..).collect();
         let entries = if map.merged.is_empty() {
-            distinct(map.entries, self.name, self.visitor)
+            distinct(entries, self.name, self.visitor)
         } else {
-            self.merge(map)?
+            merge(entries, map.merged, self.name, self.visitor)?
         };
         // A mapping is no plain scalar, whatever the last one in it was.
         self.plain = false;
@@ -540,53 +561,6 @@ impl<'a> Composer<'a, '_> {
             value: Value::Map(entries.into()),
             line: self.line(line),
         })
-    }
-
-    /// `<<`: a mapping or a list of mappings, whose keys count where they stand. Of equal keys the
-    /// last one wins, as in go-yaml: what is written out below a merge, or merged below what is
-    /// written out. In a list of mappings the first one wins.
-    fn merge(&mut self, map: Map<'a>) -> Step<Vec<Entry<'a>>> {
-        let mut result = Merged::default();
-        let mut merged = map.merged.into_iter().peekable();
-        let mut written: BTreeMap<Cow<'_, str>, u32> = BTreeMap::new();
-        for (place, entry) in map.entries.into_iter().enumerate() {
-            while let Some((_, node)) = merged.next_if(|(before, _)| *before <= place) {
-                self.put_merged(node, &mut result)?;
-            }
-            match written.get(&entry.key) {
-                Some(line) => self.visitor.problem(duplicate(&entry, *line, self.name)),
-                None => {
-                    written.insert(entry.key.clone(), entry.line);
-                    result.put(entry);
-                }
-            }
-        }
-        for (_, node) in merged {
-            self.put_merged(node, &mut result)?;
-        }
-        Ok(result.entries)
-    }
-
-    fn put_merged(&self, node: Node<'a>, result: &mut Merged<'a>) -> Step<()> {
-        let line = node.line;
-        let maps = match node.value {
-            Value::Map(_) => vec![node],
-            Value::List(items) => items.into_vec(),
-            _ => Vec::new(),
-        };
-        if maps.is_empty() || maps.iter().any(|m| !matches!(m.value, Value::Map(_))) {
-            let message = "map merge requires map or sequence of maps as the value".to_owned();
-            let problem = Problem::fault(problem::SYNTAX, self.name, line, message);
-            return Err(Box::new(problem));
-        }
-        for map in maps.into_iter().rev() {
-            if let Value::Map(entries) = map.value {
-                for entry in entries {
-                    result.put(entry);
-                }
-            }
-        }
-        Ok(())
     }
 
     fn scalar(
@@ -620,7 +594,7 @@ impl<'a> Composer<'a, '_> {
                 },
             },
             None => Value::Text(text),
-            Some(tag) => self.tagged(text, tag, line)?,
+            Some(tag) => tagged(text, tag).map_err(|message| self.syntax(line, message))?,
         };
         Ok(Node {
             value,
@@ -631,159 +605,6 @@ impl<'a> Composer<'a, '_> {
     fn becomes_key(&mut self) -> Step<bool> {
         Ok(self.peek()?.0 == Peeked::Value)
     }
-
-    fn tagged(&mut self, text: Cow<'a, str>, tag: &str, line: u32) -> Step<Value<'a>> {
-        let wanted = tag.strip_prefix("tag:yaml.org,2002:").unwrap_or_default();
-        if wanted == "binary" {
-            let decoder = GeneralPurpose::new(
-                &STANDARD,
-                GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-            );
-            let written: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-            return match decoder.decode(written) {
-                Ok(bytes) => Ok(Value::Text(
-                    String::from_utf8_lossy(&bytes).into_owned().into(),
-                )),
-                Err(_) => Err(self.syntax(line, "!!binary value contains invalid base64 data")),
-            };
-        }
-        if !matches!(wanted, "int" | "float" | "bool" | "null" | "timestamp") {
-            return Ok(Value::Text(text));
-        }
-        let found = resolve(&text);
-        let scalar = match (wanted, found) {
-            ("int", Some(Scalar::Int(_) | Scalar::Unsigned(_)))
-            | ("bool", Some(Scalar::Bool(_)))
-            | ("null", Some(Scalar::Null))
-            | ("float", Some(Scalar::Float(_) | Scalar::Whole(_))) => found,
-            ("float", Some(Scalar::Int(value))) => Some(Scalar::whole(value as f64)),
-            ("timestamp", None) if super::scalar::is_timestamp(&text) => {
-                return Ok(Value::Text(text));
-            }
-            _ => None,
-        };
-        match scalar {
-            Some(scalar) => Ok(Value::Read(Box::new((scalar, text.into())))),
-            None => {
-                let message = format!("cannot decode `{text}` as a !!{wanted}");
-                Err(self.syntax(line, message))
-            }
-        }
-    }
-}
-
-impl<'a> Map<'a> {
-    fn add(&mut self, key: Key<'a>, value: Node<'a>) {
-        match key {
-            Key::Name(key, line) => self.entries.push(Entry { key, line, value }),
-            Key::Merge => self.merged.push((self.entries.len(), value)),
-            Key::Unusable => {}
-        }
-    }
-}
-
-/// A mapping into which others are merged.
-#[derive(Default)]
-struct Merged<'a> {
-    entries: Vec<Entry<'a>>,
-    places: BTreeMap<Cow<'a, str>, usize>,
-}
-
-impl<'a> Merged<'a> {
-    /// Adds an entry in place of the one with its key.
-    fn put(&mut self, entry: Entry<'a>) {
-        match self.places.get(&entry.key) {
-            Some(place) => self.entries[*place] = entry,
-            None => {
-                self.places.insert(entry.key.clone(), self.entries.len());
-                self.entries.push(entry);
-            }
-        }
-    }
-}
-
-/// A token without its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Peeked {
-    StreamEnd,
-    DocumentStart,
-    DocumentEnd,
-    BlockSequenceStart,
-    BlockMappingStart,
-    BlockEnd,
-    FlowSequenceStart,
-    FlowSequenceEnd,
-    FlowMappingStart,
-    FlowMappingEnd,
-    BlockEntry,
-    FlowEntry,
-    Key,
-    Value,
-    Alias,
-    Anchor,
-    Tag,
-    Scalar,
-}
-
-impl Peeked {
-    fn of(kind: &Kind<'_>) -> Self {
-        match kind {
-            Kind::StreamEnd => Peeked::StreamEnd,
-            Kind::DocumentStart => Peeked::DocumentStart,
-            Kind::DocumentEnd => Peeked::DocumentEnd,
-            Kind::BlockSequenceStart => Peeked::BlockSequenceStart,
-            Kind::BlockMappingStart => Peeked::BlockMappingStart,
-            Kind::BlockEnd => Peeked::BlockEnd,
-            Kind::FlowSequenceStart => Peeked::FlowSequenceStart,
-            Kind::FlowSequenceEnd => Peeked::FlowSequenceEnd,
-            Kind::FlowMappingStart => Peeked::FlowMappingStart,
-            Kind::FlowMappingEnd => Peeked::FlowMappingEnd,
-            Kind::BlockEntry => Peeked::BlockEntry,
-            Kind::FlowEntry => Peeked::FlowEntry,
-            Kind::Key => Peeked::Key,
-            Kind::Value => Peeked::Value,
-            Kind::Alias(_) => Peeked::Alias,
-            Kind::Anchor(_) => Peeked::Anchor,
-            Kind::Tag(_) => Peeked::Tag,
-            Kind::Scalar(..) => Peeked::Scalar,
-        }
-    }
-}
-
-/// Reports keys that stand twice, and keeps the first of each.
-pub(super) fn distinct<'a>(
-    entries: Vec<Entry<'a>>,
-    name: &Arc<str>,
-    visitor: &mut dyn Visitor,
-) -> Vec<Entry<'a>> {
-    // What a machine wrote is in order, and most mappings are small.
-    let ordered = entries.windows(2).all(|pair| pair[0].key < pair[1].key);
-    let few = entries.len() <= 8
-        && entries
-            .iter()
-            .enumerate()
-            .all(|(at, entry)| entries[..at].iter().all(|known| known.key != entry.key));
-    if ordered || few {
-        return entries;
-    }
-    let mut first: BTreeMap<Cow<'a, str>, u32> = BTreeMap::new();
-    let mut kept = Vec::with_capacity(entries.len());
-    for entry in entries {
-        match first.get(&entry.key) {
-            Some(line) => visitor.problem(duplicate(&entry, *line, name)),
-            None => {
-                first.insert(entry.key.clone(), entry.line);
-                kept.push(entry);
-            }
-        }
-    }
-    kept
-}
-
-fn duplicate(entry: &Entry<'_>, first: u32, name: &Arc<str>) -> Problem {
-    let message = format!("key {:?} stands in line {first} already", entry.key);
-    Problem::fault(problem::DUPLICATE_KEY, name, entry.line, message)
-        .with_help("kubectl keeps one of the two in silence: delete the other".to_owned())
 }
 
 fn size(node: &Node<'_>) -> usize {

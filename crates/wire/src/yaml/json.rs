@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::compose::{DEEPEST, distinct};
+use super::compose::DEEPEST;
+use super::keys::distinct;
 use super::scalar::Scalar;
 use super::{Entry, Node, Value, Visitor};
 use crate::problem::{self, Problem};

@@ -8,10 +8,13 @@
 
 mod compose;
 mod json;
+mod keys;
 mod scalar;
 mod scan;
 mod split;
+mod tags;
 mod text;
+mod token;
 
 use std::borrow::Cow;
 use std::sync::Arc;

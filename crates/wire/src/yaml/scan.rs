@@ -1,53 +1,9 @@
 //! From text to tokens: the lexical rules of libyaml, which go-yaml v2 has. Tabs, simple keys and
 //! indentation are judged as there; texts are borrowed wherever nothing in them has to change.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
-/// What a token is.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind<'a> {
-    StreamEnd,
-    DocumentStart,
-    DocumentEnd,
-    BlockSequenceStart,
-    BlockMappingStart,
-    BlockEnd,
-    FlowSequenceStart,
-    FlowSequenceEnd,
-    FlowMappingStart,
-    FlowMappingEnd,
-    BlockEntry,
-    FlowEntry,
-    Key,
-    Value,
-    Alias(&'a str),
-    Anchor(&'a str),
-    /// In full: `tag:yaml.org,2002:str`
-    Tag(String),
-    Scalar(Cow<'a, str>, Style),
-}
-
-/// How a scalar is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    Plain,
-    Quoted,
-}
-
-/// A token and the line in which it begins, from 0.
-#[derive(Debug)]
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind<'a>,
-    pub(super) line: u32,
-}
-
-/// Why no token could be made of the text, in libyaml's words.
-#[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) line: u32,
-    pub(super) message: Cow<'static, str>,
-}
+use super::token::{Fault, Kind, Style, Token};
 
 /// A token that turns out to be a key if a `:` follows it.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Fault, Scanner};
+use super::scan::Scanner;
+use super::token::Fault;
 
 /// A line break and those that follow it, until it is known what they become.
 #[derive(Default)]
