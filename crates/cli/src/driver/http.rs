@@ -47,16 +47,21 @@ fn samples(drivers: &Shown) -> Vec<Sample> {
     drivers.iter().map(Sample::of).collect()
 }
 
-/// Whether all drivers serve the kubelet, and nothing keeps them from publishing. One that waits
-/// for an older instance to go is ready: the older one goes when this one is.
+/// Whether all drivers serve the kubelet and have published. One that stands by for an older
+/// instance to go is ready: the older one goes when this one is.
 fn readiness(drivers: &[Sample]) -> Result<(), String> {
     let mut why = String::new();
     for driver in drivers {
         let missing = match (&driver.registration, &driver.publishing) {
             (Registration::Pending, _) => "the kubelet has not registered it yet".to_owned(),
             (Registration::Refused(why), _) => format!("the kubelet refused it: {why}"),
+            (Registration::Registered, Publishing::Waiting) => {
+                "its slices are not published yet".to_owned()
+            }
             (Registration::Registered, Publishing::Failing(why)) => why.clone(),
-            (Registration::Registered, _) => continue,
+            (Registration::Registered, Publishing::Published { .. } | Publishing::Standby) => {
+                continue;
+            }
         };
         why.push_str(&format!("{}: {missing}\n", driver.driver));
     }
@@ -80,10 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn ready_means_registered_and_not_failing() {
+    fn ready_means_registered_and_published() {
         use Registration::{Pending, Refused, Registered};
         let why = |registration, publishing| readiness(&[sample(registration, publishing)]);
-        assert_eq!(why(Registered, Publishing::Waiting), Ok(()));
+        assert_eq!(
+            why(Registered, Publishing::Waiting),
+            Err("neuron.aws.com: its slices are not published yet\n".into())
+        );
+        assert_eq!(why(Registered, Publishing::Standby), Ok(()));
         let published = Publishing::Published {
             slices: 1,
             devices: 0,

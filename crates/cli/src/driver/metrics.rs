@@ -94,7 +94,7 @@ impl Collector for Samples {
             "ResourceSlices on the API server",
             |it| match it.publishing {
                 Publishing::Published { slices, .. } => Some(count(slices as u64)),
-                Publishing::Waiting | Publishing::Failing(_) => None,
+                Publishing::Waiting | Publishing::Standby | Publishing::Failing(_) => None,
             },
         )?;
         self.gauge(
@@ -103,7 +103,7 @@ impl Collector for Samples {
             "Devices in them",
             |it| match it.publishing {
                 Publishing::Published { devices, .. } => Some(count(devices as u64)),
-                Publishing::Waiting | Publishing::Failing(_) => None,
+                Publishing::Waiting | Publishing::Standby | Publishing::Failing(_) => None,
             },
         )?;
         self.gauge(
