@@ -1,13 +1,24 @@
 //! Sets of small numbers: places, and values of an attribute.
 
-/// A set of numbers below a limit that is set once.
+use smallvec::{SmallVec, smallvec};
+
+/// A set of numbers below a limit that is set once. Most nodes have fewer than 128 devices.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Bits(Vec<u64>);
+pub(crate) struct Bits(SmallVec<[u64; 2]>);
 
 impl Bits {
     /// The empty set of numbers below `limit`.
     pub fn new(limit: usize) -> Self {
-        Bits(vec![0; limit.div_ceil(64)])
+        Bits(smallvec![0; limit.div_ceil(64)])
+    }
+
+    /// All numbers below `limit`.
+    pub fn all(limit: usize) -> Self {
+        let mut all = Bits(smallvec![u64::MAX; limit.div_ceil(64)]);
+        if let Some(last) = all.0.last_mut() {
+            *last >>= (64 - limit % 64) % 64;
+        }
+        all
     }
 
     pub fn insert(&mut self, index: usize) {

@@ -36,12 +36,20 @@ pub trait Engine {
         key: &mut Vec<u64>,
     ) -> bool;
 
+    /// Whether all of a device's attributes convert. Where one does not, every expression fails.
+    fn converts(&self, device: &Self::Device) -> bool;
+
+    /// Evaluates a selector.
+    fn judge(&self, expression: &Self::Expression, device: &Self::Device) -> Judgement;
+
     /// Evaluates a selector. `Err` is fatal for the whole attempt upstream.
     fn matches(
         &self,
         expression: &Self::Expression,
         device: &Self::Device,
-    ) -> Result<bool, EvalError>;
+    ) -> Result<bool, EvalError> {
+        self.judge(expression, device).fits
+    }
 
     /// Evaluates a derived attribute.
     fn derive(
@@ -49,6 +57,16 @@ pub trait Engine {
         expression: &Self::Expression,
         device: &Self::Device,
     ) -> Result<Attribute, EvalError>;
+}
+
+/// What a selector says of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether it lets the device pass. `Err` is fatal for the whole attempt upstream.
+    pub fits: Result<bool, EvalError>,
+    /// Whether nothing of the device was looked at but its driver: then it says the same of all
+    /// devices of that driver that [convert](Engine::converts).
+    pub by_driver: bool,
 }
 
 /// The expression does not compile.

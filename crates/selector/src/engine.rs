@@ -8,7 +8,9 @@ use trainyard_model::Text;
 use trainyard_model::device::{Attribute, Device};
 use trainyard_model::features::{Feature, Features};
 use trainyard_model::quantity::Quantity;
-use trainyard_model::selector::{self, CheckError, CompileError, EvalError, ExpressionCheck};
+use trainyard_model::selector::{
+    self, CheckError, CompileError, EvalError, ExpressionCheck, Judgement,
+};
 
 use crate::check::{Environment, check};
 use crate::declarations::functions;
@@ -36,8 +38,8 @@ struct Compiled {
 impl Expression {
     /// What evaluating it on this device costs; `None`: the device cannot be evaluated on.
     pub fn cost(&self, device: &Prepared) -> Option<u64> {
-        let subject = &device.0.subject;
-        let (_, cost) = evaluate(&self.0.tree, subject);
+        let subject = &device.content.subject;
+        let cost = evaluate(&self.0.tree, subject).cost;
         subject.broken.is_none().then_some(cost)
     }
 }
@@ -55,7 +57,11 @@ struct Reads {
 /// A device as the engine keeps it: converted, with its parts numbered so that equal ones are
 /// recognised without comparing them. Equal devices share it.
 #[derive(Debug, Clone)]
-pub struct Prepared(Arc<Content>);
+pub struct Prepared {
+    content: Arc<Content>,
+    /// Whether all attributes convert.
+    converts: bool,
+}
 
 #[derive(Debug)]
 struct Content {
@@ -272,13 +278,16 @@ impl selector::Engine for Engine {
         let attributes = self.number(format!("{:?}", subject.attributes));
         let capacity = self.number(format!("{:?}", subject.capacity));
         let driver = self.number(driver.to_owned());
-        let prepared = Prepared(Arc::new(Content {
-            subject,
-            driver,
-            attributes,
-            capacity,
-            values,
-        }));
+        let prepared = Prepared {
+            converts: subject.broken.is_none(),
+            content: Arc::new(Content {
+                subject,
+                driver,
+                attributes,
+                capacity,
+                values,
+            }),
+        };
         self.known.insert(look, prepared.clone());
         prepared
     }
@@ -293,11 +302,11 @@ impl selector::Engine for Engine {
 
     fn signature(&self, expression: &Expression, device: &Prepared, key: &mut Vec<u64>) -> bool {
         let reads = &expression.0.reads;
-        let device = &device.0;
         // The text of what is wrong names the attribute: two broken devices need not be alike.
-        if device.subject.broken.is_some() {
+        if !device.converts {
             return false;
         }
+        let device = &device.content;
         if reads.driver {
             key.push(device.driver);
         }
@@ -318,8 +327,13 @@ impl selector::Engine for Engine {
         true
     }
 
-    fn matches(&self, expression: &Expression, device: &Prepared) -> Result<bool, EvalError> {
-        match result(expression, device)? {
+    fn converts(&self, device: &Prepared) -> bool {
+        device.converts
+    }
+
+    fn judge(&self, expression: &Expression, device: &Prepared) -> Judgement {
+        let (result, by_driver) = result(expression, device);
+        let fits = result.and_then(|value| match value {
             Value::Bool(value) => Ok(value),
             other => Err(EvalError {
                 message: format!(
@@ -328,11 +342,12 @@ impl selector::Engine for Engine {
                 )
                 .into(),
             }),
-        }
+        });
+        Judgement { fits, by_driver }
     }
 
     fn derive(&self, expression: &Expression, device: &Prepared) -> Result<Attribute, EvalError> {
-        let value = result(expression, device)?;
+        let value = result(expression, device).0?;
         to_attribute(&value).map_err(|message| EvalError {
             message: message.into(),
         })
@@ -358,15 +373,19 @@ fn domains(map: &Map) -> Vec<(Arc<str>, Vec<(Arc<str>, Value)>)> {
         .collect()
 }
 
-fn result(expression: &Expression, device: &Prepared) -> Result<Value, EvalError> {
-    let device = &device.0;
-    if let Some(message) = &device.subject.broken {
-        return Err(EvalError {
-            message: message.clone(),
-        });
+/// The value of an expression, and whether it depends on nothing but the driver.
+fn result(expression: &Expression, device: &Prepared) -> (Result<Value, EvalError>, bool) {
+    let subject = &device.content.subject;
+    if let Some(message) = &subject.broken {
+        let message = message.clone();
+        return (Err(EvalError { message }), false);
     }
-    let (result, _) = evaluate(&expression.0.tree, &device.subject);
-    result.map_err(|error| EvalError { message: error.0 })
+    let evaluation = evaluate(&expression.0.tree, subject);
+    let result = evaluation.result;
+    (
+        result.map_err(|error| EvalError { message: error.0 }),
+        evaluation.by_driver,
+    )
 }
 
 /// Checks expressions that are being written, as the API server does.

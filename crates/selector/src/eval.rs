@@ -38,14 +38,25 @@ pub const COST_LIMIT: u64 = 1_000_000;
 
 pub(crate) type Evaluated = Result<Value, Error>;
 
-/// Evaluates a planned expression on a device. Also says what that cost; beyond [`COST_LIMIT`] it is
-/// not counted to the end.
-pub fn evaluate(expr: &Expr, subject: &Subject) -> (Evaluated, u64) {
+/// What came of an evaluation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// The value, or why there is none.
+    pub result: Result<Value, Error>,
+    /// What it cost; beyond [`COST_LIMIT`] it is not counted to the end.
+    pub cost: u64,
+    /// Whether nothing of the device was looked at but its driver.
+    pub by_driver: bool,
+}
+
+/// Evaluates a planned expression on a device.
+pub fn evaluate(expr: &Expr, subject: &Subject) -> Evaluation {
     let mut evaluator = Evaluator {
         subject,
         cost: 0,
         variables: Vec::new(),
         fatal: None,
+        by_driver: true,
     };
     let result = evaluator.value(expr);
     let result = match evaluator.fatal {
@@ -53,7 +64,11 @@ pub fn evaluate(expr: &Expr, subject: &Subject) -> (Evaluated, u64) {
         Some(error) => Err(error),
         None => result,
     };
-    (result, evaluator.cost)
+    Evaluation {
+        result,
+        cost: evaluator.cost,
+        by_driver: evaluator.by_driver,
+    }
 }
 
 pub(crate) struct Evaluator<'a> {
@@ -62,6 +77,7 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) variables: Vec<(&'a Arc<str>, Variable<'a>)>,
     /// What no operator can make good.
     pub(crate) fatal: Option<Error>,
+    by_driver: bool,
 }
 
 /// What a variable stands for.
@@ -252,6 +268,7 @@ impl<'a> Evaluator<'a> {
         match &expr.kind {
             Kind::Attribute { domain, id } => {
                 self.spend(3 + u64::from(observed));
+                self.by_driver = false;
                 self.subject
                     .attribute(domain, id)
                     .cloned()
@@ -335,7 +352,8 @@ impl<'a> Evaluator<'a> {
         self.value(expr)
     }
 
-    fn field(&self, name: &str) -> Option<Value> {
+    fn field(&mut self, name: &str) -> Option<Value> {
+        self.by_driver &= name == "driver";
         Some(match name {
             "driver" => Value::String(self.subject.driver.clone()),
             "attributes" => Value::Map(self.subject.attributes.clone()),
@@ -346,7 +364,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// What stands under a key. `Ok(None)`: nothing.
-    fn find(&self, container: &Value, key: &Key) -> Result<Option<Value>, Error> {
+    fn find(&mut self, container: &Value, key: &Key) -> Result<Option<Value>, Error> {
         match (container, key) {
             (Value::Device, Key::String(name)) => Ok(self.field(name)),
             (Value::Map(map), key) => Ok(lookup(map, key)),

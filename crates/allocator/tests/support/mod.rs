@@ -4,6 +4,7 @@
 
 pub mod trainium;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use trainyard_model::device::{
 use trainyard_model::features::{Feature, Features};
 use trainyard_model::node::Node;
 use trainyard_model::quantity::Quantity;
-use trainyard_model::selector::{CompileError, Engine, EvalError};
+use trainyard_model::selector::{CompileError, Engine, EvalError, Judgement};
 use trainyard_model::slice::{CounterSet, DeviceId, Pool, ResourceSlice};
 use trainyard_model::taint::{Effect, Taint, Toleration};
 
@@ -28,6 +29,15 @@ use trainyard_model::taint::{Effect, Taint, Toleration};
 /// as a derived attribute: `ATTRIBUTE`. Anything with `)` does not compile.
 #[derive(Debug, Default)]
 pub struct TestEngine;
+
+thread_local! {
+    static EVALUATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many expressions this thread has evaluated.
+pub fn evaluations() -> u64 {
+    EVALUATIONS.get()
+}
 
 #[derive(Debug, Clone)]
 pub struct TestDevice {
@@ -75,23 +85,36 @@ impl Engine for TestEngine {
         true
     }
 
-    fn matches(&self, expression: &String, device: &TestDevice) -> Result<bool, EvalError> {
+    fn converts(&self, _: &TestDevice) -> bool {
+        true
+    }
+
+    fn judge(&self, expression: &String, device: &TestDevice) -> Judgement {
+        EVALUATIONS.set(EVALUATIONS.get() + 1);
+        let by_driver = |fits| Judgement {
+            fits: Ok(fits),
+            by_driver: true,
+        };
         if expression == "true" {
-            return Ok(true);
+            return by_driver(true);
         }
         if let Some(driver) = expression.strip_prefix("driver=") {
-            return Ok(device.driver == driver);
+            return by_driver(device.driver == driver);
         }
         let (name, value) = expression
             .split_once(['=', '!'])
             .expect("a test expression");
         let value: i64 = value.parse().expect("a number");
-        match device.device.attributes.get(name) {
+        let fits = match device.device.attributes.get(name) {
             Some(Attribute::Int(has)) => Ok(*has == value),
             None if expression.contains('!') => Err(EvalError {
                 message: "no such key".into(),
             }),
             _ => Ok(false),
+        };
+        Judgement {
+            fits,
+            by_driver: false,
         }
     }
 
