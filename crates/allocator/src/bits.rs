@@ -93,9 +93,57 @@ impl Bits {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
     }
 
+    /// Adds the members of `other`, each so much higher; all must stay below the limit.
+    pub fn add_from(&mut self, other: &Bits, offset: usize) {
+        let (skip, shift) = (offset / 64, offset % 64);
+        for (at, word) in other.0.iter().enumerate().filter(|(_, word)| **word != 0) {
+            self.0[skip + at] |= word << shift;
+            let carry = (word >> 1) >> (63 - shift);
+            if carry != 0 {
+                self.0[skip + at + 1] |= carry;
+            }
+        }
+    }
+
     /// How many members `other` has, too.
     pub fn common(&self, other: &Bits) -> usize {
         let both = self.0.iter().zip(&other.0);
         both.map(|(a, b)| (a & b).count_ones() as usize).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bits;
+
+    #[test]
+    fn sets_are_added_wherever_words_begin() {
+        for (count, offset) in [
+            (0, 0),
+            (1, 63),
+            (16, 16),
+            (64, 1),
+            (65, 63),
+            (130, 62),
+            (3, 200),
+        ] {
+            let mut set = Bits::new(count + offset + 1);
+            set.insert(count + offset);
+            let mut other = Bits::all(count);
+            if count > 2 {
+                other.remove(1);
+            }
+            set.add_from(&other, offset);
+            let expected: Vec<usize> = (0..count)
+                .filter(|index| count <= 2 || *index != 1)
+                .map(|index| index + offset)
+                .chain([count + offset])
+                .collect();
+            assert_eq!(
+                set.iter().collect::<Vec<_>>(),
+                expected,
+                "{count} at {offset}"
+            );
+        }
     }
 }

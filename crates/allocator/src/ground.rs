@@ -168,7 +168,7 @@ impl<E: Engine> Inventory<E> {
         let mut places = Vec::with_capacity(devices);
         let mut names = Vec::with_capacity(devices);
         let mut multi = Bits::new(devices);
-        let mut plain = Bits::new(devices);
+        let mut plain = Bits::all(devices);
         let sharing = features.has(Feature::ConsumableCapacity);
         let mut count = 0;
         for (pool_index, pool) in pools.iter().enumerate() {
@@ -180,19 +180,25 @@ impl<E: Engine> Inventory<E> {
                 let source = &loaded.source;
                 let ordinary = source.per_device_node_selection != Some(true)
                     && (source.skip_node_operations.is_empty() || !is_experimental(features));
-                for (index, device) in loaded.devices.iter().enumerate() {
-                    if sharing && device.traits.multi {
-                        multi.insert(places.len());
-                    } else if ordinary && is_plain(features, device.traits) {
-                        plain.insert(places.len());
+                let first = places.len();
+                let devices = &loaded.devices[..];
+                for (place, device) in (first..).zip(devices) {
+                    if device.traits == Traits::NONE && ordinary {
+                        continue;
                     }
-                    places.push(Place {
-                        slice: count,
-                        device: index as u32,
-                        pool: pool_index as u32,
-                    });
-                    names.push(device.name);
+                    if sharing && device.traits.has(Traits::MULTI) {
+                        multi.insert(place);
+                    } else if ordinary && is_plain(features, device.traits) {
+                        continue;
+                    }
+                    plain.remove(place);
                 }
+                places.extend((0..devices.len()).map(|device| Place {
+                    slice: count,
+                    device: device as u32,
+                    pool: pool_index as u32,
+                }));
+                names.extend(devices.iter().map(|device| device.name));
                 count += 1;
             }
         }
@@ -240,7 +246,7 @@ impl<E: Engine> Inventory<E> {
             let mut left = Bits::all(count);
             if !binding {
                 let numbered = devices.iter().enumerate();
-                let barred = numbered.filter(|(_, device)| device.traits.conditions);
+                let barred = numbered.filter(|(_, device)| device.traits.has(Traits::CONDITIONS));
                 barred.for_each(|(index, _)| left.remove(index));
             }
             for program in programs {
@@ -248,12 +254,14 @@ impl<E: Engine> Inventory<E> {
                     break;
                 }
                 let outcomes = outcomes(self, *program, *slice);
-                for index in outcomes.error.iter().filter(|index| left.has(*index)) {
-                    broken.insert(first + index);
+                if !outcomes.error.is_empty() {
+                    let mut error = left.clone();
+                    error.keep(&outcomes.error);
+                    broken.add_from(&error, first);
                 }
                 left.keep(&outcomes.yes);
             }
-            left.iter().for_each(|index| suited.insert(first + index));
+            suited.add_from(&left, first);
             first += count;
         }
         Candidates { suited, broken }
@@ -279,8 +287,8 @@ impl<E: Engine> Inventory<E> {
 
 /// Whether a request that names no capacity takes a device as it is.
 fn is_plain(features: Features, traits: Traits) -> bool {
-    let may_refuse = traits.consumes
-        || traits.choosy && features.has(Feature::ConsumableCapacity)
-        || traits.tainted && features.has(Feature::DeviceTaints);
+    let may_refuse = traits.has(Traits::CONSUMES)
+        || traits.has(Traits::CHOOSY) && features.has(Feature::ConsumableCapacity)
+        || traits.has(Traits::TAINTED) && features.has(Feature::DeviceTaints);
     !may_refuse
 }

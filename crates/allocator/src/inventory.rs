@@ -82,41 +82,63 @@ pub(crate) struct LoadedDevice<D> {
     pub attributes: Vec<(Name, Value)>,
 }
 
-/// What of a device matters only where it is there, which is seldom.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Traits {
-    /// Several may share it.
-    pub multi: bool,
-    /// Takes from counters.
-    pub consumes: bool,
-    /// Is of a compatibility group.
-    pub grouped: bool,
-    /// Has a binding condition.
-    pub conditions: bool,
-    /// Says which binding conditions it has, if only that there are none.
-    pub names_conditions: bool,
-    /// Has a taint that keeps claims off it.
-    pub tainted: bool,
-    /// Has a capacity that may refuse a request which names none: one with a policy, or below zero.
-    pub choosy: bool,
-}
+/// What of a device matters only where it is there, which is seldom: a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Traits(u8);
 
 impl Traits {
+    pub const NONE: Traits = Traits(0);
+    /// Several may share it.
+    pub const MULTI: Traits = Traits(1);
+    /// Takes from counters.
+    pub const CONSUMES: Traits = Traits(2);
+    /// Is of a compatibility group.
+    pub const GROUPED: Traits = Traits(4);
+    /// Has a binding condition.
+    pub const CONDITIONS: Traits = Traits(8);
+    /// Says which binding conditions it has, if only that there are none.
+    pub const NAMES_CONDITIONS: Traits = Traits(16);
+    /// Has a taint that keeps claims off it.
+    pub const TAINTED: Traits = Traits(32);
+    /// Has a capacity that may refuse a request which names none: one with a policy, or below zero.
+    pub const CHOOSY: Traits = Traits(64);
+
+    pub fn has(self, other: Traits) -> bool {
+        self.0 & other.0 != 0
+    }
+
     fn of(device: &Device) -> Traits {
         let bars = |effect: &Effect| matches!(effect, Effect::NoSchedule | Effect::NoExecute);
         let mut groups = device.consumes_counters.iter();
         let mut capacities = device.capacity.values();
         let conditions = device.binding_conditions.as_ref();
-        Traits {
-            multi: device.allow_multiple_allocations == Some(true),
-            consumes: !device.consumes_counters.is_empty(),
-            grouped: groups.any(|entry| !entry.compatibility_groups.is_empty()),
-            conditions: conditions.is_some_and(|list| !list.is_empty()),
-            names_conditions: conditions.is_some(),
-            tainted: device.taints.iter().any(|taint| bars(&taint.effect)),
-            choosy: capacities
-                .any(|capacity| capacity.request_policy.is_some() || capacity.value.sign() < 0),
-        }
+        let found = [
+            (
+                Traits::MULTI,
+                device.allow_multiple_allocations == Some(true),
+            ),
+            (Traits::CONSUMES, !device.consumes_counters.is_empty()),
+            (
+                Traits::GROUPED,
+                groups.any(|entry| !entry.compatibility_groups.is_empty()),
+            ),
+            (
+                Traits::CONDITIONS,
+                conditions.is_some_and(|list| !list.is_empty()),
+            ),
+            (Traits::NAMES_CONDITIONS, conditions.is_some()),
+            (
+                Traits::TAINTED,
+                device.taints.iter().any(|taint| bars(&taint.effect)),
+            ),
+            (
+                Traits::CHOOSY,
+                capacities
+                    .any(|capacity| capacity.request_policy.is_some() || capacity.value.sign() < 0),
+            ),
+        ];
+        let found = found.into_iter().filter(|(_, found)| *found);
+        Traits(found.fold(0, |sum, (one, _)| sum | one.0))
     }
 }
 

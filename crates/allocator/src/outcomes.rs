@@ -1,5 +1,6 @@
 //! What a selector says of the devices of a slice. Slices of one [shape](crate::shapes) share it.
 
+use smallvec::SmallVec;
 use trainyard_model::selector::Engine;
 
 use crate::bits::Bits;
@@ -13,9 +14,6 @@ pub(crate) struct Outcomes {
     /// Those on which it fails: it does not compile, or ends in an error.
     pub error: Bits,
 }
-
-/// Where in a buffer the [signature](Engine::signature) of a kind of device is, and its outcome.
-type Kind = (usize, usize, Option<bool>);
 
 /// Beyond a few kinds of devices the search for one's like costs more than it saves.
 const KINDS: usize = 24;
@@ -55,39 +53,29 @@ fn ask<E: Engine>(
         yes: Bits::new(devices.len()),
         error: Bits::new(devices.len()),
     };
-    // All devices of a slice have the same driver.
-    let mut of_driver: Option<Option<bool>> = None;
-    let mut buffer: Vec<u64> = Vec::new();
-    let mut kinds: Vec<Kind> = Vec::new();
+    // Devices of each kind that the expression can tell apart, and what it says of them.
+    let mut kinds: SmallVec<[(usize, Option<bool>); KINDS]> = SmallVec::new();
     for (index, device) in devices.iter().enumerate() {
-        let outcome = match of_driver {
-            _ if !engine.converts(&device.cel) => None,
-            Some(outcome) => outcome,
-            // Devices that look alike to the expression are evaluated once.
-            None => {
-                let start = buffer.len();
-                let promised = engine.signature(expression, &device.cel, &mut buffer);
-                let key = &buffer[start..];
-                let mut known = kinds.iter().filter(|_| promised);
-                if let Some((_, _, outcome)) =
-                    known.find(|(from, to, _)| buffer[*from..*to] == *key)
-                {
-                    buffer.truncate(start);
-                    outcomes.note(index, *outcome);
-                    continue;
-                }
-                let judgement = engine.judge(expression, &device.cel);
-                let outcome = judgement.fits.ok();
-                if judgement.by_driver {
-                    of_driver = Some(outcome);
-                } else if promised && kinds.len() < KINDS {
-                    kinds.push((start, buffer.len(), outcome));
-                } else {
-                    buffer.truncate(start);
-                }
-                outcome
+        let cel = &device.cel;
+        let mut known = kinds.iter();
+        let like = known.find(|(other, _)| engine.is_alike(expression, &devices[*other].cel, cel));
+        if let Some((_, outcome)) = like {
+            outcomes.note(index, *outcome);
+            continue;
+        }
+        let judgement = engine.judge(expression, cel);
+        let outcome = judgement.fits.ok();
+        if judgement.by_driver {
+            // All devices of a slice have the same driver.
+            for (index, device) in devices.iter().enumerate().skip(index) {
+                let converts = engine.converts(&device.cel);
+                outcomes.note(index, outcome.filter(|_| converts));
             }
-        };
+            break;
+        }
+        if kinds.len() < KINDS {
+            kinds.push((index, outcome));
+        }
         outcomes.note(index, outcome);
     }
     outcomes

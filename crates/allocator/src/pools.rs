@@ -7,7 +7,7 @@ use smallvec::{SmallVec, smallvec};
 use trainyard_model::features::Feature;
 use trainyard_model::selector::Engine;
 
-use crate::inventory::{Inventory, LoadedSlice, SliceIndex};
+use crate::inventory::{Inventory, LoadedSlice, SliceIndex, Traits};
 use crate::names::{Name, PoolId};
 use crate::nodes;
 use crate::verdict::{Fatal, PoolFault, Question};
@@ -111,7 +111,10 @@ fn is_relevant<D>(loaded: &LoadedSlice<D>, question: &Question<'_>) -> Result<bo
 /// Without the feature, a slice that declares compatibility groups is as if it were not there.
 fn is_hidden<D>(slice: &LoadedSlice<D>, question: &Question<'_>) -> bool {
     !question.features.has(Feature::CompatibilityGroups)
-        && slice.devices.iter().any(|device| device.traits.grouped)
+        && slice
+            .devices
+            .iter()
+            .any(|device| device.traits.has(Traits::GROUPED))
 }
 
 /// Completes a pool and judges it; `false`: it is obsolete.
@@ -162,7 +165,7 @@ fn complete<E: Engine>(inventory: &Inventory<E>, question: &Question<'_>, pool: 
     pool.binding = pool.health == Health::Usable
         && pool.slices.iter().any(|index| {
             let mut devices = inventory.slice(*index).devices.iter();
-            devices.any(|device| device.traits.names_conditions)
+            devices.any(|device| device.traits.has(Traits::NAMES_CONDITIONS))
         });
     true
 }
@@ -199,7 +202,11 @@ fn fault<E: Engine>(
     }
     for index in pool.slices.iter().chain(&pool.elsewhere) {
         let slice = inventory.slice(*index);
-        if !slice.devices.iter().any(|device| device.traits.consumes) {
+        if !slice
+            .devices
+            .iter()
+            .any(|device| device.traits.has(Traits::CONSUMES))
+        {
             continue;
         }
         let devices = slice.source.devices.iter();

@@ -25,15 +25,14 @@ pub trait Engine {
     /// Compiles the expression of a derived attribute (KEP-6080), whose result type differs.
     fn compile_derived(&mut self, source: &str) -> Result<Self::Expression, CompileError>;
 
-    /// Appends to `key` what `expression` can see of `device`: what it reads, as interned numbers, and
-    /// whether all of the device's attributes convert. Devices with equal keys have equal outcomes,
-    /// exactly (no hashes), so the allocator evaluates once per kind of device instead of once per
-    /// device. `false`: no such promise, evaluate each device (the key is then meaningless).
-    fn signature(
+    /// Whether `expression` cannot tell two devices apart: all that it reads of them is equal, and
+    /// all of their attributes convert. Then their outcomes are equal, exactly, so the allocator
+    /// evaluates once a kind of device instead of once a device. `false` promises nothing.
+    fn is_alike(
         &self,
         expression: &Self::Expression,
-        device: &Self::Device,
-        key: &mut Vec<u64>,
+        one: &Self::Device,
+        other: &Self::Device,
     ) -> bool;
 
     /// Whether all of a device's attributes convert. Where one does not, every expression fails.

@@ -73,6 +73,29 @@ struct Content {
     values: Vec<(u64, u64)>,
 }
 
+impl Content {
+    /// Whether the other has the same value of an attribute, or neither has any.
+    fn has_same(&self, other: &Content, attribute: u64) -> bool {
+        let find = |content: &Content| {
+            let values = &content.values;
+            values.binary_search_by_key(&attribute, |(name, _)| *name)
+        };
+        match find(self) {
+            // Devices of one slice mostly have the same attributes.
+            Ok(at)
+                if other
+                    .values
+                    .get(at)
+                    .is_some_and(|(name, _)| *name == attribute) =>
+            {
+                self.values[at] == other.values[at]
+            }
+            Ok(at) => find(other).is_ok_and(|other_at| self.values[at] == other.values[other_at]),
+            Err(_) => find(other).is_err(),
+        }
+    }
+}
+
 /// Evaluates stored expressions.
 #[derive(Debug)]
 pub struct Engine {
@@ -217,6 +240,7 @@ impl Reads {
                 self.all_attributes = true;
                 self.all_capacity = true;
             }
+            Kind::Driver => self.driver = true,
             Kind::Constant(_) | Kind::Identifier(_) => {}
             Kind::Call { arguments, .. } => arguments.iter().for_each(|a| self.visit(a)),
             Kind::List(items) => items.iter().for_each(|item| self.visit(&item.value)),
@@ -300,31 +324,23 @@ impl selector::Engine for Engine {
         self.compile_as(source, true)
     }
 
-    fn signature(&self, expression: &Expression, device: &Prepared, key: &mut Vec<u64>) -> bool {
-        let reads = &expression.0.reads;
+    fn is_alike(&self, expression: &Expression, one: &Prepared, other: &Prepared) -> bool {
+        let Compiled { reads, numbers, .. } = &*expression.0;
         // The text of what is wrong names the attribute: two broken devices need not be alike.
-        if !device.converts {
+        if !one.converts || !other.converts {
             return false;
         }
-        let device = &device.content;
-        if reads.driver {
-            key.push(device.driver);
-        }
-        if reads.multiple {
-            key.push(u64::from(device.subject.multiple));
-        }
-        if reads.all_attributes {
-            key.push(device.attributes);
+        let (one, other) = (&*one.content, &*other.content);
+        let same_attributes = if reads.all_attributes {
+            one.attributes == other.attributes
         } else {
-            for read in &expression.0.numbers {
-                let found = device.values.binary_search_by_key(read, |(name, _)| *name);
-                key.push(found.map_or(0, |at| device.values[at].1));
-            }
-        }
-        if reads.all_capacity {
-            key.push(device.capacity);
-        }
-        true
+            let same = |read: &u64| one.has_same(other, *read);
+            numbers.iter().all(same)
+        };
+        same_attributes
+            && (!reads.driver || one.driver == other.driver)
+            && (!reads.multiple || one.subject.multiple == other.subject.multiple)
+            && (!reads.all_capacity || one.capacity == other.capacity)
     }
 
     fn converts(&self, device: &Prepared) -> bool {

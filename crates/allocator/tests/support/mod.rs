@@ -70,19 +70,12 @@ impl Engine for TestEngine {
         self.compile(source)
     }
 
-    fn signature(&self, expression: &String, device: &TestDevice, key: &mut Vec<u64>) -> bool {
+    fn is_alike(&self, expression: &String, one: &TestDevice, other: &TestDevice) -> bool {
         let Some((name, _)) = expression.split_once(['=', '!']) else {
             return true;
         };
-        if name == "driver" {
-            return false;
-        }
-        match device.device.attributes.get(name) {
-            Some(Attribute::Int(value)) => key.extend([1, *value as u64]),
-            Some(_) => key.push(2),
-            None => key.push(0),
-        }
-        true
+        let value = |device: &TestDevice| device.device.attributes.get(name).cloned();
+        name != "driver" && value(one) == value(other)
     }
 
     fn converts(&self, _: &TestDevice) -> bool {
