@@ -115,15 +115,19 @@ enum Frame {
     Pick(Spot, usize),
 }
 
+/// Where the next device is to be looked for; `option`: none chosen yet.
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    claim: usize,
+    slot: usize,
+    option: Option<usize>,
+    have: i64,
+    start: usize,
+}
+
 /// What to do next.
 enum Next {
-    Enter {
-        claim: usize,
-        slot: usize,
-        option: Option<usize>,
-        have: i64,
-        start: usize,
-    },
+    Enter(Attempt),
     Scan(Spot),
     Back(Back),
 }
@@ -143,37 +147,21 @@ pub(crate) fn run(
         .map(|slot| slot.options.start)
         .collect();
     let mut steps = 0;
-    let mut next = Next::Enter {
+    let mut next = Next::Enter(Attempt {
         claim: 0,
         slot: 0,
         option: None,
         have: 0,
         start: 0,
-    };
+    });
     loop {
         next = match next {
-            Next::Enter {
-                claim,
-                slot,
-                option,
-                have,
-                start,
-            } => {
+            Next::Enter(attempt) => {
                 if steps == budget {
                     return (End::OutOfSteps, steps);
                 }
                 steps += 1;
-                enter(
-                    &mut state,
-                    guide,
-                    &mut frames,
-                    &mut selected,
-                    claim,
-                    slot,
-                    option,
-                    have,
-                    start,
-                )
+                enter(&mut state, guide, &mut frames, &mut selected, attempt)
             }
             Next::Scan(spot) => scan(&mut state, guide, &mut frames, order, spot),
             Next::Back(back) => {
@@ -192,18 +180,20 @@ pub(crate) fn run(
     }
 }
 
-#[allow(clippy::too_many_arguments)]
 fn enter(
     state: &mut State<'_, '_>,
     guide: &mut impl Guide,
     frames: &mut Vec<Frame>,
     selected: &mut [usize],
-    claim: usize,
-    slot: usize,
-    option: Option<usize>,
-    have: i64,
-    start: usize,
+    attempt: Attempt,
 ) -> Next {
+    let Attempt {
+        claim,
+        slot,
+        option,
+        have,
+        start,
+    } = attempt;
     let problem = state.problem;
     let Some(slots) = problem.claim_slots.get(claim) else {
         return Next::Back(Back::Found);
@@ -213,13 +203,13 @@ fn enter(
             start: state.claim_start,
         });
         state.claim_start = state.picks.len();
-        return Next::Enter {
+        return Next::Enter(Attempt {
             claim: claim + 1,
             slot,
             option: None,
             have: 0,
             start: 0,
-        };
+        });
     }
     let of_slot = &problem.slots[slot];
     let option = match option {
@@ -233,13 +223,13 @@ fn enter(
                 option,
                 all_exceeded: true,
             });
-            return Next::Enter {
+            return Next::Enter(Attempt {
                 claim,
                 slot,
                 option: Some(option),
                 have: 0,
                 start: 0,
-            };
+            });
         }
     };
     let choice = &problem.options[option];
@@ -247,13 +237,13 @@ fn enter(
         return Next::Back(Back::Failed);
     }
     if have >= choice.need {
-        return Next::Enter {
+        return Next::Enter(Attempt {
             claim,
             slot: slot + 1,
             option: None,
             have: 0,
             start: 0,
-        };
+        });
     }
     if choice.need - have > RESULTS - state.claim_picks() as i64 {
         return Next::Back(Back::Exceeded);
@@ -286,13 +276,13 @@ fn enter(
         }
     }
     frames.push(Frame::All);
-    Next::Enter {
+    Next::Enter(Attempt {
         claim,
         slot,
         option: Some(option),
         have: have + 1,
         start: 0,
-    }
+    })
 }
 
 /// Takes the first device from `spot.start` on that can be taken.
@@ -342,7 +332,7 @@ fn scan(
             }
             Take::Taken => {
                 frames.push(Frame::Pick(spot, place));
-                return Next::Enter {
+                return Next::Enter(Attempt {
                     claim: choice.claim,
                     slot: spot.slot,
                     option: Some(option),
@@ -351,7 +341,7 @@ fn scan(
                         Order::Combinations => place + 1,
                         Order::Permutations => 0,
                     },
-                };
+                });
             }
         }
     }
@@ -400,13 +390,13 @@ fn give_back(
                 option,
                 all_exceeded,
             });
-            Next::Enter {
+            Next::Enter(Attempt {
                 claim: state.problem.slots[slot].claim,
                 slot,
                 option: Some(option),
                 have: 0,
                 start: 0,
-            }
+            })
         }
         Frame::All => {
             if back != Back::Found {

@@ -15,6 +15,7 @@ use std::thread;
 use clap::Args;
 
 use crate::exit::Exit;
+use crate::render::proof;
 use scenario::Scenario;
 
 /// `trainyard allocate`

@@ -49,7 +49,7 @@ pub struct Inventory {
     /// The same nodes for the allocator.
     pub nodes: Vec<Node>,
     /// In the order of the input; taint rules not applied.
-    pub slices: Vec<ResourceSlice>,
+    pub slices: Vec<Arc<ResourceSlice>>,
     /// By name.
     pub classes: BTreeMap<Text, Class>,
     /// With their manifests.
@@ -85,7 +85,9 @@ impl Inventory {
             let broken = manifest.defects.first().map(ToString::to_string);
             match &manifest.object {
                 Object::Node(node) => nodes.push((Machine::of(node), convert::node(node))),
-                Object::ResourceSlice(slice) => inventory.slices.push(convert::slice(slice)),
+                Object::ResourceSlice(published) => {
+                    inventory.slices.push(published.slice.clone());
+                }
                 Object::DeviceClass(class) => inventory.class(at, class),
                 Object::DeviceTaintRule(rule) => inventory.rules.push((at, taint_rule(rule))),
                 Object::Namespace(namespace) => {
@@ -123,7 +125,8 @@ impl Inventory {
         }
         for node in &input.hardware {
             nodes.push(hardware(node));
-            inventory.slices.extend(node.slices.iter().cloned());
+            let slices = node.slices.iter().cloned().map(Arc::new);
+            inventory.slices.extend(slices);
         }
         nodes.sort_by(|(a, _), (b, _)| natural::compare(&a.name, &b.name));
         (inventory.machines, inventory.nodes) = nodes.into_iter().unzip();

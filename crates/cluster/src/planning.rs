@@ -71,10 +71,7 @@ pub fn plan(
 
     let mut vocabulary = vocabulary(&inventory);
     let demands = run::demands(&pods, &mut vocabulary);
-    let slices: Vec<Arc<ResourceSlice>> = std::mem::take(&mut inventory.slices)
-        .into_iter()
-        .map(Arc::new)
-        .collect();
+    let slices = std::mem::take(&mut inventory.slices);
     let classes: Vec<_> = inventory
         .classes
         .values()

@@ -2,6 +2,8 @@
 //!
 //! Source: `resourceslice/tracker` of k8s.io/dynamic-resource-allocation v0.37.2.
 
+use std::sync::Arc;
+
 use trainyard_model::Text;
 use trainyard_model::device::Device;
 use trainyard_model::slice::ResourceSlice;
@@ -30,7 +32,7 @@ pub struct Selector {
 }
 
 /// Appends the taints of all rules that apply, and says which rules applied to any device.
-pub fn apply(rules: &[Rule], slices: &mut [ResourceSlice]) -> Vec<bool> {
+pub fn apply(rules: &[Rule], slices: &mut [Arc<ResourceSlice>]) -> Vec<bool> {
     let mut applied = vec![false; rules.len()];
     for slice in slices {
         for (rule, applied) in rules.iter().zip(&mut applied) {
@@ -54,7 +56,7 @@ pub fn apply(rules: &[Rule], slices: &mut [ResourceSlice]) -> Vec<bool> {
                 }
                 device
             });
-            slice.devices = tainted.collect();
+            Arc::make_mut(slice).devices = tainted.collect();
         }
     }
     applied

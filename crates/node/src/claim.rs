@@ -1,5 +1,7 @@
 //! What a ResourceClaim says to one driver: the devices and configurations that are its own.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::resource::v1::ResourceClaim;
 
 use crate::driver::{Access, Allocated, Claim, ClaimRef, Config, ConfigSource};
@@ -126,6 +128,7 @@ pub fn for_driver(
         claim: asked.clone(),
         devices,
         configs,
+        object: Arc::new(object.clone()),
     })
 }
 

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::claim::{NotReady, for_driver};
 use crate::disk::Disk;
 use crate::driver::{Claim, ClaimRef, Driver, PrepareError};
+use crate::metrics::{Calls, Outcome};
 use crate::ports::{Api, ApiError, Event, Regarding, Severity};
 use crate::prepare::{PreparedDevice, Preparer, with_causes};
 
@@ -29,6 +30,7 @@ pub(crate) struct Claims<H, K> {
     /// Pools that this node has or had in this life, beside the one of its name; `None` until the
     /// hardware was looked at.
     pools: Mutex<Option<BTreeSet<String>>>,
+    calls: Arc<Mutex<Calls>>,
 }
 
 impl<H: Driver, K: Disk> Claims<H, K> {
@@ -37,6 +39,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         node: &str,
         api: Arc<dyn Api>,
         preparer: Arc<Preparer<H, K>>,
+        calls: Arc<Mutex<Calls>>,
     ) -> Self {
         Claims {
             driver: driver.to_owned(),
@@ -44,6 +47,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             api,
             preparer,
             pools: Mutex::default(),
+            calls,
         }
     }
 
@@ -61,14 +65,13 @@ impl<H: Driver, K: Disk> Claims<H, K> {
     ) -> Result<Vec<PreparedDevice>, String> {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
-        let outcome = loop {
+        let (counted, outcome) = loop {
             match self.attempt(claim, deadline).await {
-                Ok(devices) => break Ok(devices),
-                Err(PrepareError::Refused(why)) => break Err(why),
+                Ok(devices) => break (Outcome::Done, Ok(devices)),
+                Err(PrepareError::Refused(why)) => break (Outcome::Refused, Err(why)),
                 Err(PrepareError::Transient(why)) if Instant::now() + pause >= deadline => {
-                    break Err(format!(
-                        "{why} (still so when the kubelet's patience ended)"
-                    ));
+                    let why = format!("{why} (still so when the kubelet's patience ended)");
+                    break (Outcome::TimedOut, Err(why));
                 }
                 Err(PrepareError::Transient(why)) => {
                     tracing::info!(driver = self.driver, claim.uid = claim.uid, why, "waiting");
@@ -78,7 +81,9 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         };
         self.report_moved_aside();
-        let seconds = started.elapsed().as_secs_f64();
+        let took = started.elapsed();
+        let seconds = took.as_secs_f64();
+        self.count(|calls| calls.prepare.entry(counted).or_default().observe(took));
         match &outcome {
             Ok(devices) => tracing::info!(
                 driver = self.driver,
@@ -165,6 +170,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         deadline: Instant,
     ) -> Result<(), String> {
         usable_as_file_name(&claim.uid)?;
+        let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         let outcome = loop {
             let (preparer, undone) = (self.preparer.clone(), claim.clone());
@@ -181,6 +187,12 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         };
         self.report_moved_aside();
+        let counted = match outcome {
+            Ok(()) => Outcome::Done,
+            Err(_) => Outcome::TimedOut,
+        };
+        let took = started.elapsed();
+        self.count(|calls| calls.unprepare.entry(counted).or_default().observe(took));
         match &outcome {
             Ok(()) => tracing::info!(
                 driver = self.driver,
@@ -238,6 +250,10 @@ impl<H: Driver, K: Disk> Claims<H, K> {
                 let _ = self.unprepare(&claim, Instant::now() + READ).await;
             }
         }
+    }
+
+    fn count(&self, add: impl FnOnce(&mut Calls)) {
+        add(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn report_moved_aside(&self) {

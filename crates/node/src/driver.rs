@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use k8s_openapi::api::resource::v1 as api;
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,10 @@ pub struct Claim {
     pub devices: Vec<Allocated>,
     /// The configurations for this driver: those of classes first, each as in the allocation.
     pub configs: Vec<Config>,
+    /// The object as it was read, for a driver that wants to know more: tolerations, or where in the
+    /// spec something stands.
+    #[serde(skip)]
+    pub object: Arc<api::ResourceClaim>,
 }
 
 /// A node that a container sees under `/dev`.

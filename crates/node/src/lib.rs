@@ -49,16 +49,42 @@
 //! # }
 //! ```
 //!
-//! Refuses to know: any hardware, any opaque configuration, and how the API server is reached
-//! ([`ports`] says what is needed of it).
+//! # How a driver is composed
+//!
+//! A program that runs drivers brings three things together:
+//!
+//! - **The hardware**: something that implements [`driver::Driver`]. `survey` says what there is
+//!   (pools to publish, and the health of every device), `prepare` what a claim's devices change in a
+//!   container, `unprepare` undoes it. To withdraw devices, leave their pool out of a survey; to keep
+//!   pods off a device, taint it there; to refuse claims, return [`driver::PrepareError::Refused`].
+//!   What is watched beside the hardware (a socket, a file) calls [`plugin::Plugin::refresh`] instead
+//!   of waiting for the next survey. The Node arrives with every survey, so labels are followed.
+//! - **The API server**: something that implements [`ports::Api`], shared by all drivers of the
+//!   process. It needs no cache: claims are read when the kubelet asks, slices are listed when
+//!   something changed. A driver that tells people something itself is given the same
+//!   [`ports::Events`].
+//! - **The places**: a [`plugin::Config`] for each driver. Two drivers may share `kubelet` and `cdi`;
+//!   `state` is each one's own, and all instances of one driver share it. An
+//!   [`plugin::Instance::Rolling`] with the pod's UID lets two instances run during a rolling update.
+//!
+//! It is ready when [`plugin::Plugin::registration`] says so and [`plugin::Plugin::publishing`] says
+//! that its slices are as they should be, or that another instance looks after them;
+//! [`plugin::Plugin::calls`] has what the kubelet asked for so far. [`plugin::Plugin::stop`] finishes
+//! the calls under way, for which the kubelet may wait 45 seconds: a pod's grace period should allow
+//! for them. A process that is killed instead loses nothing.
+//!
+//! Refuses to know, outside of [`hardware`]: any hardware and any opaque configuration; and
+//! everywhere: how the API server is reached ([`ports`] says what is needed of it).
 
 pub mod cdi;
 pub mod claim;
 mod claims;
 pub mod disk;
 pub mod driver;
+pub mod hardware;
 mod health;
 pub mod journal;
+pub mod metrics;
 pub mod plugin;
 pub mod ports;
 pub mod prepare;

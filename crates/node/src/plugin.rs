@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
@@ -16,6 +16,7 @@ use crate::claims::Claims;
 use crate::disk::{Disk, LocalDisk, Lock};
 use crate::driver::{Driver, Node, Survey};
 use crate::health::{self, Report};
+use crate::metrics::Calls;
 use crate::ports::Api;
 use crate::prepare::{self, Places, Preparer};
 use crate::proto::{dra_v1, dra_v1beta1, health_v1, health_v1alpha1, registration};
@@ -77,6 +78,9 @@ impl Config {
 /// Why a driver does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Its name.
+    #[error("driver name {0:?} is not a DNS name in lower case of at most 63 characters")]
+    Name(String),
     /// Its files.
     #[error(transparent)]
     Files(#[from] prepare::Error),
@@ -111,6 +115,7 @@ pub struct Plugin {
     registration: watch::Receiver<Registration>,
     publishing: watch::Receiver<Publishing>,
     refresh: Arc<Notify>,
+    calls: Arc<Mutex<Calls>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -123,6 +128,9 @@ impl Plugin {
         driver: Arc<H>,
         api: Arc<dyn Api>,
     ) -> Result<Plugin, StartError> {
+        if !is_driver_name(&config.driver) {
+            return Err(StartError::Name(config.driver));
+        }
         let disk = Arc::new(LocalDisk);
         for folder in [config.data(), config.registry(), config.state.clone()] {
             disk.make_folder(&folder)
@@ -137,11 +145,13 @@ impl Plugin {
         };
         let boot = boot_id()?;
         let preparer = Preparer::open(&config.driver, driver.clone(), disk, places, &boot)?;
+        let calls = Arc::default();
         let claims = Arc::new(Claims::new(
             &config.driver,
             &config.node,
             api.clone(),
             Arc::new(preparer),
+            Arc::clone(&calls),
         ));
         claims.reconcile().await;
         sockets::sweep(&config.driver, &config.data(), &config.registry()).await;
@@ -208,6 +218,7 @@ impl Plugin {
             registration,
             publishing,
             refresh,
+            calls,
             stop,
             tasks,
         })
@@ -223,6 +234,12 @@ impl Plugin {
         self.publishing.clone()
     }
 
+    /// The kubelet's calls so far.
+    pub fn calls(&self) -> Calls {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.clone()
+    }
+
     /// Has the hardware looked at now.
     pub fn refresh(&self) {
         self.refresh.notify_one();
@@ -236,8 +253,20 @@ impl Plugin {
     }
 }
 
+/// It becomes a name of files, sockets, CDI kinds and slices.
+fn is_driver_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= 63
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label.bytes().all(inner)
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+}
+
 /// Tells one boot of the machine from another.
-fn boot_id() -> Result<String, StartError> {
+pub(crate) fn boot_id() -> Result<String, StartError> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     let text = std::fs::read_to_string(path).map_err(|source| StartError::BootId {
         path: path.to_owned(),
@@ -286,8 +315,9 @@ impl<H: Driver, K: Disk> Servers<H, K> {
         ])
     }
 
-    /// Serves until the end. Should somebody remove or replace a socket's file, the kubelet could
-    /// no longer find the driver: then both are made anew.
+    /// Serves until the end. Should somebody remove a socket's file, the kubelet could no longer find
+    /// the driver: then both are made anew. If another process listens in their place it is left
+    /// alone as long as it does, or the two would take the sockets from each other for ever.
     async fn run(self, mut listening: Listening, mut stop: watch::Receiver<bool>) {
         loop {
             let [(dra, dra_listener), (registration, registration_listener)] = listening;
@@ -354,17 +384,26 @@ impl<H: Driver, K: Disk> Servers<H, K> {
             }
             tracing::warn!(
                 driver = self.registrar.driver,
-                "sockets were removed, made anew"
+                "sockets were removed or replaced"
             );
             self.registrar.status.send_replace(Registration::Pending);
+            let taken = async || {
+                sockets::is_alive(&self.sockets.dra).await
+                    || sockets::is_alive(&self.sockets.registration).await
+            };
             listening = loop {
-                match self.listen() {
-                    Ok(listening) => break listening,
-                    Err(error) => {
-                        let error = prepare::with_causes(&error);
-                        tracing::error!(driver = self.registrar.driver, error);
-                        sleep(LOOK).await;
+                if !taken().await {
+                    match self.listen() {
+                        Ok(listening) => break listening,
+                        Err(error) => {
+                            let error = prepare::with_causes(&error);
+                            tracing::error!(driver = self.registrar.driver, error);
+                        }
                     }
+                }
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => return,
+                    () = sleep(LOOK) => {}
                 }
             };
         }
@@ -385,17 +424,17 @@ async fn publish(
         if registered.await.is_err() {
             return;
         }
-        let _lock = alone(&lock).await;
+        let _lock = alone(&lock, &publisher).await;
         publisher.run(desired).await;
     })
     .await;
 }
 
-async fn alone(lock: &Path) -> Box<dyn Lock> {
+async fn alone(lock: &Path, publisher: &Publisher) -> Box<dyn Lock> {
     loop {
         match LocalDisk.try_lock(lock) {
             Ok(Some(lock)) => return lock,
-            Ok(None) => tracing::debug!("another instance publishes"),
+            Ok(None) => publisher.stand_by(),
             Err(error) => tracing::warn!(path = %lock.display(), %error, "cannot lock"),
         }
         sleep(Duration::from_millis(500)).await;
@@ -465,5 +504,23 @@ impl<H: Driver, K: Disk> Surveyor<H, K> {
             });
             news
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drivers_name_is_a_dns_name() {
+        for name in ["neuron.aws.com", "efa.networking.k8s.aws", "a", "a-1.b"] {
+            assert!(is_driver_name(name), "{name}");
+        }
+        let long = "a".repeat(64);
+        for name in [
+            "", "A.b", "a..b", ".a", "a.", "-a", "a-.b", "a/b", "a_b", &long,
+        ] {
+            assert!(!is_driver_name(name), "{name}");
+        }
     }
 }

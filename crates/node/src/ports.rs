@@ -1,5 +1,8 @@
 //! What the node half needs from the API server. `trainyard-live` serves it on a real cluster; a
 //! process that is its own cluster, or a test, serves it by hand.
+//!
+//! No call needs a deadline or a second try of its own: whoever calls has both, and drops a call that
+//! takes too long.
 
 use futures_util::future::BoxFuture;
 use k8s_openapi::api::resource::v1::{ResourceClaim, ResourceSlice};
@@ -26,7 +29,7 @@ pub enum ApiError {
 
 /// Reads claims.
 pub trait ClaimReader: Send + Sync {
-    /// The claim as it is now, not from a cache.
+    /// The claim as it is now, not from a cache: the scheduler wrote its allocation a moment ago.
     fn claim<'a>(
         &'a self,
         namespace: &'a str,
@@ -51,13 +54,15 @@ pub trait SliceClient: Send + Sync {
     /// Deletes a slice if `uid` and `resourceVersion` are still those given.
     fn delete(&self, slice: ResourceSlice) -> BoxFuture<'_, Result<(), ApiError>>;
     /// Changes its value whenever a slice of the driver on the node was created, changed or deleted
-    /// by anybody, and when that may have been missed.
+    /// by anybody, and when that may have been missed: after each reconnection of a watch.
     fn changes(&self, driver: &str, node: &str) -> watch::Receiver<u64>;
 }
 
 /// Knows the Node.
 pub trait NodeReader: Send + Sync {
-    /// The Node as last heard of; `None` until then.
+    /// The Node as last heard of; `None` until then. Every change of the value is a look at the
+    /// hardware and at the slices, so one that changes nothing in [`Node`] (the kubelet writes its
+    /// status every few seconds) is not one.
     fn node(&self, name: &str) -> watch::Receiver<Option<Node>>;
 }
 

@@ -60,6 +60,13 @@ impl Sockets {
     }
 }
 
+/// Whether somebody listens there.
+pub(crate) async fn is_alive(path: &Path) -> bool {
+    let dialled = timeout(DIAL, UnixStream::connect(path)).await;
+    // No answer in time is no sign of death.
+    dialled.is_err() || dialled.is_ok_and(|connected| connected.is_ok())
+}
+
 /// Removes the sockets of instances that were killed, on which nobody listens any more: the kubelet
 /// would dial them for ever. `data` and `registry` are as in [`Sockets::new`].
 pub(crate) async fn sweep(driver: &str, data: &Path, registry: &Path) {

@@ -69,6 +69,7 @@ fn claim(worker: usize, round: usize) -> Claim {
         },
         devices: devices.into(),
         configs: Vec::new(),
+        object: Default::default(),
     }
 }
 

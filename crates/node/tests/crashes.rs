@@ -277,6 +277,7 @@ fn claim(number: u8) -> Claim {
             })
             .collect(),
         configs: Vec::new(),
+        object: Default::default(),
     }
 }
 
@@ -423,4 +424,16 @@ fn a_claim_with_another_allocation_gets_its_new_devices() {
     world.check();
     world.prepare(1);
     assert!(!world.prepared.contains_key(&1), "d2 is taken");
+}
+
+#[test]
+fn what_an_earlier_boot_held_keeps_nobody_waiting() {
+    let mut world = World::new();
+    world.prepare(0);
+    world.disk.cut_power(PowerCut::LosesAll);
+    world.hardware.set_up.lock().unwrap().clear();
+    // As if the clean-up at the start had failed.
+    let preparer = open(&world.disk, &world.hardware, 1);
+    assert_eq!(preparer.claims().unwrap(), [reference(0)]);
+    assert!(preparer.prepare(&claim(1)).is_ok());
 }

@@ -88,7 +88,7 @@ impl<'a> Lexer<'a> {
         if let Some(token) = self.text_literal()? {
             return Ok(token);
         }
-        let digit_follows = rest[1.min(rest.len())..].starts_with(|c: char| c.is_ascii_digit());
+        let digit_follows = rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
         if first.is_ascii_digit() || (first == '.' && digit_follows) {
             return self.number();
         }

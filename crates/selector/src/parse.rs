@@ -9,6 +9,9 @@ use crate::value::Value;
 /// Nesting beyond this is refused, as in cel-go; it also bounds the recursion of all that follows.
 const DEEPEST: usize = 250;
 
+/// Longer texts are refused, as in cel-go: code points.
+const LONGEST: usize = 100_000;
+
 /// Names that CEL keeps for itself.
 const RESERVED: [&str; 19] = [
     "as",
@@ -34,6 +37,15 @@ const RESERVED: [&str; 19] = [
 
 /// Parses an expression.
 pub fn parse(text: &str) -> Result<Expr, SyntaxError> {
+    let length = text.chars().count();
+    if length > LONGEST {
+        return Err(SyntaxError {
+            message: format!(
+                "expression code point size exceeds limit: size: {length}, limit {LONGEST}"
+            ),
+            at: 0,
+        });
+    }
     let mut parser = Parser {
         tokens: tokens(text)?,
         next: 0,
@@ -578,5 +590,24 @@ impl Parser {
             Kind::Identifier(name) => Ok(name.clone()),
             _ => self.error(argument.at, "argument must be a simple name"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_and_nesting_are_bounded_as_upstream() {
+        let text = |length: usize| format!("'{}'", "é".repeat(length - 2));
+        assert!(parse(&text(LONGEST)).is_ok());
+        let error = parse(&text(LONGEST + 1)).expect_err("too long");
+        assert_eq!(
+            error.message,
+            "expression code point size exceeds limit: size: 100001, limit 100000"
+        );
+        let nested = "(".repeat(90_000);
+        let error = parse(&nested).expect_err("too deep");
+        assert_eq!(error.message, "expression recursion limit exceeded: 250");
     }
 }

@@ -10,6 +10,7 @@
 
 pub mod answer;
 pub mod dice;
+pub mod fuzz;
 pub mod generate;
 #[cfg(feature = "node")]
 pub mod node;

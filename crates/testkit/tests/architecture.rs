@@ -30,7 +30,8 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "wire",
         ],
     ),
-    ("node", &[]),
+    // For the hardware's half alone, see `the_generic_half_of_node_knows_no_hardware`.
+    ("node", &["inventory", "model", "wire"]),
     (
         "testkit",
         &["allocator", "model", "node", "selector", "wire"],
@@ -221,6 +222,26 @@ fn rules_of_hardware_touch_nothing() {
                 assert!(
                     !line.contains(word),
                     "{}: names `{word}`: {line}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+/// The generic half of `node` is for any vendor: what knows Neuron and EFA is below `hardware`.
+#[test]
+fn the_generic_half_of_node_knows_no_hardware() {
+    const NAMES: [&str; 6] = ["trainyard_", "hardware::", "Neuron", "neuron", "Efa", "aws"];
+    for (path, text) in sources("node") {
+        if path.iter().any(|part| part == "hardware") {
+            continue;
+        }
+        for line in shipped(&text) {
+            for name in NAMES {
+                assert!(
+                    !line.contains(name),
+                    "{}: the generic half names `{name}`: {line}",
                     path.display()
                 );
             }

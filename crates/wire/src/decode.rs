@@ -15,11 +15,11 @@ use serde::de::{
 use trainyard_model::quantity::Quantity;
 
 use crate::problem::{self, Problem};
-use crate::yaml::{Entry, Node, Scalar, Value};
+use crate::yaml::{Entry, Node, Scalar, Value, shorten};
 
 /// Decodes an object. Problems carry file, line and path, but not yet the object's name.
 pub(crate) fn decode<T: DeserializeOwned>(
-    node: &Node,
+    node: &Node<'_>,
     file: &Arc<str>,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
@@ -139,7 +139,7 @@ impl serde::de::Error for Error {
 }
 
 struct Decoder<'a> {
-    node: &'a Node,
+    node: &'a Node<'a>,
     at: &'a At<'a>,
     sink: &'a Sink<'a>,
 }
@@ -162,13 +162,9 @@ impl<'a> Decoder<'a> {
     }
 
     fn integer(&self, least: i128, most: i128) -> i128 {
-        let value = match self.node.value {
-            Value::Plain(Scalar::Int(value), _) => value.into(),
-            Value::Plain(Scalar::Unsigned(value), _) => value.into(),
-            _ => {
-                self.wrong("an integer");
-                return 0;
-            }
+        let Some(value) = self.node.value.scalar().and_then(Scalar::integer) else {
+            self.wrong("an integer");
+            return 0;
         };
         if (least..=most).contains(&value) {
             return value;
@@ -184,24 +180,14 @@ impl<'a> Decoder<'a> {
 
     /// The text of a quantity, a time and the like, which may be written as a number.
     fn amount(&self) -> String {
+        let number = || self.node.value.scalar().and_then(Scalar::number);
         let text = match &self.node.value {
-            Value::Text(text) => text.trim().to_owned(),
-            Value::Plain(scalar @ (Scalar::Int(_) | Scalar::Unsigned(_) | Scalar::Float(_)), _) => {
-                match scalar {
-                    Scalar::Float(value) if !value.is_finite() => {
-                        self.wrong("a quantity");
-                        return "0".to_owned();
-                    }
-                    Scalar::Float(value) => value.to_string(),
-                    Scalar::Int(value) => value.to_string(),
-                    Scalar::Unsigned(value) => value.to_string(),
-                    Scalar::Null | Scalar::Bool(_) => String::new(),
-                }
-            }
-            _ => {
-                self.wrong("a quantity");
-                return "0".to_owned();
-            }
+            Value::Text(text) => Some(text.trim().to_owned()),
+            _ => number(),
+        };
+        let Some(text) = text else {
+            self.wrong("a quantity");
+            return "0".to_owned();
         };
         match text.parse::<Quantity>() {
             Ok(_) => text,
@@ -239,29 +225,23 @@ impl<'a> Decoder<'a> {
 }
 
 /// What a value is called in a message, and what may have been meant.
-fn describe(node: &Node) -> (String, Option<String>) {
-    match &node.value {
-        Value::Text(text) => (format!("string {:?}", shorten(text)), None),
-        Value::Plain(scalar, raw) => {
-            let help = match scalar {
-                Scalar::Bool(_) if !matches!(&**raw, "true" | "false") => format!(
-                    "kubectl reads YAML 1.1, in which an unquoted {raw} is a boolean: write \"{raw}\""
-                ),
-                _ => format!("quote it: \"{raw}\""),
-            };
-            let found = format!("{} {}", scalar.describe(), shorten(raw));
-            (found.trim_end().to_owned(), Some(help))
-        }
-        Value::List(_) => ("a list".to_owned(), None),
-        Value::Map(_) => ("an object".to_owned(), None),
-    }
-}
-
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
+fn describe(node: &Node<'_>) -> (String, Option<String>) {
+    let raw = match &node.value {
+        Value::Text(text) => return (format!("string {:?}", shorten(text)), None),
+        Value::List(_) => return ("a list".to_owned(), None),
+        Value::Map(_) => return ("an object".to_owned(), None),
+        Value::Plain(raw) => raw,
+        Value::Read(read) => &*read.1,
+    };
+    let scalar = node.value.scalar().unwrap_or(Scalar::Null);
+    let help = match scalar {
+        Scalar::Bool(_) if !matches!(raw, "true" | "false") => format!(
+            "kubectl reads YAML 1.1, in which an unquoted {raw} is a boolean: write \"{raw}\""
+        ),
+        _ => format!("quote it: \"{raw}\""),
+    };
+    let found = format!("{} {}", scalar.describe(), shorten(raw));
+    (found.trim_end().to_owned(), Some(help))
 }
 
 /// What a visitor says it wants.
@@ -284,9 +264,9 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if expects(&visitor) == "IntOrString" {
-            return match &self.node.value {
-                Value::Text(text) => visitor.visit_str(text),
-                Value::Plain(Scalar::Int(_) | Scalar::Unsigned(_), _) => {
+            return match (&self.node.value, self.node.value.scalar()) {
+                (Value::Text(text), _) => visitor.visit_str(text),
+                (_, Some(scalar)) if scalar.integer().is_some() => {
                     visitor.visit_i64(self.integer(i32::MIN.into(), i32::MAX.into()) as i64)
                 }
                 _ => {
@@ -297,19 +277,25 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         }
         match &self.node.value {
             Value::Text(text) => visitor.visit_str(text),
-            Value::Plain(Scalar::Null, _) => visitor.visit_unit(),
-            Value::Plain(Scalar::Bool(value), _) => visitor.visit_bool(*value),
-            Value::Plain(Scalar::Int(value), _) => visitor.visit_i64(*value),
-            Value::Plain(Scalar::Unsigned(value), _) => visitor.visit_u64(*value),
-            Value::Plain(Scalar::Float(value), _) => visitor.visit_f64(*value),
             Value::List(_) => self.deserialize_seq(visitor),
             Value::Map(_) => self.deserialize_map(visitor),
+            Value::Plain(_) | Value::Read(_) => match self.node.value.scalar() {
+                None | Some(Scalar::Null) => visitor.visit_unit(),
+                Some(Scalar::Bool(value)) => visitor.visit_bool(value),
+                Some(Scalar::Int(value)) => visitor.visit_i64(value),
+                Some(Scalar::Unsigned(value)) => visitor.visit_u64(value),
+                Some(scalar @ Scalar::Whole(value)) => match scalar.integer().map(i64::try_from) {
+                    Some(Ok(value)) => visitor.visit_i64(value),
+                    _ => visitor.visit_f64(value),
+                },
+                Some(Scalar::Float(value)) => visitor.visit_f64(value),
+            },
         }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.node.value {
-            Value::Plain(Scalar::Bool(value), _) => visitor.visit_bool(value),
+        match self.node.value.scalar() {
+            Some(Scalar::Bool(value)) => visitor.visit_bool(value),
             _ => {
                 self.wrong("a boolean");
                 visitor.visit_bool(false)
@@ -333,10 +319,10 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.node.value {
-            Value::Plain(Scalar::Float(value), _) => visitor.visit_f64(value),
-            Value::Plain(Scalar::Int(value), _) => visitor.visit_f64(value as f64),
-            Value::Plain(Scalar::Unsigned(value), _) => visitor.visit_f64(value as f64),
+        match self.node.value.scalar() {
+            Some(Scalar::Float(value) | Scalar::Whole(value)) => visitor.visit_f64(value),
+            Some(Scalar::Int(value)) => visitor.visit_f64(value as f64),
+            Some(Scalar::Unsigned(value)) => visitor.visit_f64(value as f64),
             _ => {
                 self.wrong("a number");
                 visitor.visit_f64(0.0)
@@ -404,10 +390,10 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let items = match &self.node.value {
-            Value::List(items) => items.as_slice(),
+            Value::List(items) => &items[..],
             _ => {
                 self.wrong("a list");
-                &[]
+                &[][..]
             }
         };
         visitor.visit_seq(Items {
@@ -436,10 +422,10 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let entries = match &self.node.value {
-            Value::Map(entries) => entries.as_slice(),
+            Value::Map(entries) => &entries[..],
             _ => {
                 self.wrong("an object");
-                &[]
+                &[][..]
             }
         };
         visitor.visit_map(Entries {
@@ -458,10 +444,10 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let entries = match &self.node.value {
-            Value::Map(entries) => entries.as_slice(),
+            Value::Map(entries) => &entries[..],
             _ => {
                 self.wrong("an object");
-                &[]
+                &[][..]
             }
         };
         visitor.visit_map(Entries {
@@ -495,7 +481,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
 /// Decodes one value inside of another, and notes what its visitor refuses where that stands.
 fn inside<'de, S: DeserializeSeed<'de>>(
     seed: S,
-    node: &Node,
+    node: &Node<'_>,
     at: &At<'_>,
     sink: &Sink<'_>,
 ) -> Result<S::Value, Error> {
@@ -512,7 +498,7 @@ fn inside<'de, S: DeserializeSeed<'de>>(
 }
 
 struct Items<'a> {
-    items: std::iter::Enumerate<std::slice::Iter<'a, Node>>,
+    items: std::iter::Enumerate<std::slice::Iter<'a, Node<'a>>>,
     at: &'a At<'a>,
     sink: &'a Sink<'a>,
 }
@@ -533,8 +519,8 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 }
 
 struct Entries<'a> {
-    entries: std::slice::Iter<'a, Entry>,
-    value: Option<&'a Entry>,
+    entries: std::slice::Iter<'a, Entry<'a>>,
+    value: Option<&'a Entry<'a>>,
     /// The fields of a struct; `None`: any key is good.
     fields: Option<&'static [&'static str]>,
     at: &'a At<'a>,
@@ -542,7 +528,7 @@ struct Entries<'a> {
 }
 
 impl Entries<'_> {
-    fn unknown(&self, entry: &Entry, fields: &[&str]) {
+    fn unknown(&self, entry: &Entry<'_>, fields: &[&str]) {
         let at = self.at.then(Step::Field(&entry.key));
         self.sink.note_with_help(
             problem::UNKNOWN_FIELD,

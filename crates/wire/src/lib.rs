@@ -22,6 +22,7 @@ pub mod custom;
 mod decode;
 pub mod defaults;
 pub mod gates;
+mod lines;
 pub mod nearest;
 pub mod object;
 mod path;
@@ -31,6 +32,6 @@ pub mod validate;
 pub mod write;
 pub mod yaml;
 
-pub use object::{Manifest, Object, Origin};
+pub use object::{Manifest, Object, Origin, Published};
 pub use problem::{Problem, Severity};
 pub use read::{Reading, Source, read};

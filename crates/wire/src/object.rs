@@ -6,23 +6,24 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet}
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::resource::v1::{
-    DeviceClass, DeviceTaintRule, ResourceClaim, ResourceClaimTemplate, ResourceSlice,
+    DeviceClass, DeviceTaintRule, ResourceClaim, ResourceClaimTemplate,
 };
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use trainyard_model::slice::ResourceSlice;
 
 use crate::custom::{JobSet, LeaderWorkerSet};
+use crate::lines::Lines;
 use crate::problem::Problem;
-use crate::yaml;
 
 /// One object of an input, in the version that is worked with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each variant is the kind of its name")]
 pub enum Object {
     ResourceClaimTemplate(Box<ResourceClaimTemplate>),
     ResourceClaim(Box<ResourceClaim>),
     DeviceClass(Box<DeviceClass>),
-    ResourceSlice(Box<ResourceSlice>),
+    ResourceSlice(Box<Published>),
     DeviceTaintRule(Box<DeviceTaintRule>),
     Node(Box<Node>),
     Namespace(Box<Namespace>),
@@ -36,6 +37,16 @@ pub enum Object {
     CronJob(Box<CronJob>),
     LeaderWorkerSet(Box<LeaderWorkerSet>),
     JobSet(Box<JobSet>),
+}
+
+/// A ResourceSlice, converted where it is read: dumps of clusters consist of them, and Kubernetes'
+/// own type takes many times the memory.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// `metadata`
+    pub metadata: ObjectMeta,
+    /// All of it that an answer can depend on.
+    pub slice: Arc<ResourceSlice>,
 }
 
 macro_rules! each {
@@ -174,8 +185,8 @@ pub struct Origin {
     pub file: Arc<str>,
     /// Line of its first field, from 1; 0 for objects that no source holds.
     pub line: u32,
-    /// What was written; not kept for objects out of a cluster.
-    tree: Option<Arc<yaml::Node>>,
+    /// Of all its fields; not kept for objects out of a cluster.
+    lines: Option<Lines>,
 }
 
 impl Origin {
@@ -184,60 +195,19 @@ impl Origin {
         Origin {
             file: by.into(),
             line: 0,
-            tree: None,
+            lines: None,
         }
     }
 
-    pub(crate) fn new(file: Arc<str>, line: u32, tree: Option<Arc<yaml::Node>>) -> Self {
-        Origin { file, line, tree }
+    pub(crate) fn new(file: Arc<str>, line: u32, lines: Option<Lines>) -> Self {
+        Origin { file, line, lines }
     }
 
     /// The line of a field such as `spec.containers[0].resources.claims[1].name`, or of the nearest
     /// one around it that is written.
     pub fn line_of(&self, path: &str) -> u32 {
-        self.tree
-            .as_deref()
-            .map_or(self.line, |tree| line_of(tree, path))
+        self.lines
+            .as_ref()
+            .map_or(self.line, |lines| lines.line_of(path))
     }
-}
-
-/// The line of a field in a tree, or of the nearest one around it.
-pub(crate) fn line_of(tree: &yaml::Node, path: &str) -> u32 {
-    let mut node = tree;
-    let mut line = tree.line;
-    for step in steps(path) {
-        let next = match (&node.value, step) {
-            (yaml::Value::Map(entries), key) => entries
-                .iter()
-                .find(|entry| &*entry.key == key)
-                .map(|entry| (entry.line, &entry.value)),
-            (yaml::Value::List(items), index) => index
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| items.get(index))
-                .map(|item| (item.line, item)),
-            _ => None,
-        };
-        let Some((at, inner)) = next else { break };
-        line = at;
-        node = inner;
-    }
-    line
-}
-
-/// The steps of a path: names between dots, and what stands in brackets.
-fn steps(path: &str) -> impl Iterator<Item = &str> {
-    let mut rest = path;
-    std::iter::from_fn(move || {
-        rest = rest.strip_prefix('.').unwrap_or(rest);
-        if let Some(inner) = rest.strip_prefix('[') {
-            let end = inner.find(']')?;
-            rest = &inner[end + 1..];
-            return Some(&inner[..end]);
-        }
-        let end = rest.find(['.', '[']).unwrap_or(rest.len());
-        let step = &rest[..end];
-        rest = &rest[end..];
-        (!step.is_empty()).then_some(step)
-    })
 }

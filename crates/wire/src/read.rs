@@ -11,10 +11,12 @@ use serde::de::DeserializeOwned;
 use trainyard_model::selector::ExpressionCheck;
 
 use crate::beta::Served;
+use crate::convert;
 use crate::decode::decode;
 use crate::gates::{DropDisabled, Gates};
+use crate::lines::{Lines, line_of};
 use crate::nearest::nearest;
-use crate::object::{CLUSTER_SCOPED, Manifest, Object, Origin, line_of, title};
+use crate::object::{CLUSTER_SCOPED, Manifest, Object, Origin, Published, title};
 use crate::problem::{self, Problem, Severity};
 use crate::validate::{Rules, Standing, Validate};
 use crate::yaml::{self, Node, Value};
@@ -55,11 +57,12 @@ pub fn read(sources: &[Source], expressions: &dyn ExpressionCheck, gates: &Gates
     };
     for source in sources {
         let before = reader.reading.problems.len();
-        let documents = yaml::read(&source.name, &source.bytes, &mut reader.reading.problems);
-        for document in documents {
-            reader.document(&source.name, document);
-        }
-        // Parsing went through the whole source before decoding began.
+        let mut in_source = InSource {
+            file: &source.name,
+            reader: &mut reader,
+        };
+        yaml::read(&source.name, &source.bytes, &mut in_source);
+        // A document's own problems come after those of its parts.
         reader.reading.problems[before..].sort_by_key(|problem| problem.line);
     }
     reader.twice();
@@ -116,12 +119,37 @@ struct Reader<'a> {
     generated: BTreeMap<String, usize>,
 }
 
+/// Takes what one source holds.
+struct InSource<'a, 'r> {
+    file: &'a Arc<str>,
+    reader: &'a mut Reader<'r>,
+}
+
+impl yaml::Visitor for InSource<'_, '_> {
+    fn document(&mut self, document: Node<'_>) {
+        self.reader.document(self.file, document);
+    }
+
+    fn opens(&mut self, kind: &str) -> bool {
+        // Items of typed lists may lack what only the list says, and that may stand below them.
+        kind == "List"
+    }
+
+    fn item(&mut self, item: Node<'_>) {
+        self.reader.document(self.file, item);
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.reader.problem(problem);
+    }
+}
+
 impl Reader<'_> {
     fn problem(&mut self, problem: Problem) {
         self.reading.problems.push(problem);
     }
 
-    fn document(&mut self, file: &Arc<str>, node: Node) {
+    fn document(&mut self, file: &Arc<str>, node: Node<'_>) {
         if !matches!(node.value, Value::Map(_)) {
             let message = "expected an object with apiVersion, kind and metadata".to_owned();
             self.problem(
@@ -150,19 +178,19 @@ impl Reader<'_> {
         );
     }
 
-    fn list(&mut self, file: &Arc<str>, node: Node) {
+    fn list(&mut self, file: &Arc<str>, node: Node<'_>) {
         // The items of a typed list may leave out what the list says for all.
         let of_list = |key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
         let (version, kind) = (of_list("apiVersion"), of_list("kind"));
         let Value::Map(entries) = node.value else {
             return;
         };
-        let items = entries.into_iter().find(|e| &*e.key == "items");
+        let items = entries.into_vec().into_iter().find(|e| e.key == "items");
         let mut items = match items.map(|e| e.value) {
             Some(Node {
                 value: Value::List(items),
                 ..
-            }) => items,
+            }) => items.into_vec(),
             Some(other) if !other.is_null() => {
                 let message = "expected a list".to_owned();
                 self.problem(
@@ -186,14 +214,16 @@ impl Reader<'_> {
                 };
                 let line = item.line;
                 if let Value::Map(entries) = &mut item.value {
-                    entries.push(yaml::Entry {
+                    let mut more = std::mem::take(entries).into_vec();
+                    more.push(yaml::Entry {
                         key: key.into(),
                         line,
                         value: Node {
-                            value: Value::Text(value.into()),
+                            value: Value::Text(value.to_owned().into()),
                             line,
                         },
                     });
+                    *entries = more.into();
                 }
             }
         }
@@ -203,7 +233,7 @@ impl Reader<'_> {
     }
 
     /// What the document says it is; problems if it does not say so.
-    fn head<'a>(&mut self, file: &Arc<str>, node: &'a Node) -> Option<Head<'a>> {
+    fn head<'a>(&mut self, file: &Arc<str>, node: &'a Node<'_>) -> Option<Head<'a>> {
         let meta = node.get("metadata");
         let of_meta = |key: &str| {
             meta.and_then(|meta| meta.get(key))
@@ -257,7 +287,7 @@ impl Reader<'_> {
         kind: String,
         name: String,
         fact: bool,
-        node: Node,
+        node: Node<'_>,
     ) {
         let Some((kind, versions)) = known(&kind) else {
             let line = node.get("kind").map_or(node.line, |n| n.line);
@@ -301,8 +331,15 @@ impl Reader<'_> {
         if !self.identify(file, &mut object, &node) {
             return;
         }
-        let tree = (!fact).then(|| Arc::new(node.clone()));
-        let origin = Origin::new(file.clone(), node.line, tree);
+        if let Object::ResourceSlice(published) = &mut object {
+            // Slices are searched in the order of their names, made ones among them.
+            let name = published.metadata.name.as_deref().unwrap_or_default();
+            if *published.slice.name != *name {
+                Arc::make_mut(&mut published.slice).name = name.into();
+            }
+        }
+        let lines = (!fact).then(|| Lines::of(&node));
+        let origin = Origin::new(file.clone(), node.line, lines);
         self.reading.manifests.push(Manifest {
             object,
             origin,
@@ -316,14 +353,18 @@ impl Reader<'_> {
         file: &Arc<str>,
         version: &str,
         kind: &str,
-        node: &Node,
+        node: &Node<'_>,
         fact: bool,
     ) -> Option<Object> {
         macro_rules! resource {
             ($kind:ident: $($version:literal => $module:ident),*) => {
+                resource!($kind, |object| object, $($version => $module),*)
+            };
+            ($kind:ident, $convert:expr, $($version:literal => $module:ident),*) => {
                 match version {
                     $($version => self
                         .resource::<$module::$kind>(file, kind, node, fact)
+                        .map($convert)
                         .map(|object| Object::$kind(Box::new(object))),)*
                     _ => None,
                 }
@@ -345,7 +386,7 @@ impl Reader<'_> {
             "ResourceClaimTemplate" => resource!(ResourceClaimTemplate:
                 "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
                 "resource.k8s.io/v1beta1" => v1beta1),
-            "ResourceSlice" => resource!(ResourceSlice:
+            "ResourceSlice" => resource!(ResourceSlice, published,
                 "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
                 "resource.k8s.io/v1beta1" => v1beta1),
             "DeviceTaintRule" => resource!(DeviceTaintRule:
@@ -371,7 +412,7 @@ impl Reader<'_> {
         &mut self,
         file: &Arc<str>,
         kind: &str,
-        node: &Node,
+        node: &Node<'_>,
         fact: bool,
     ) -> Option<T::Hub>
     where
@@ -427,7 +468,7 @@ impl Reader<'_> {
     }
 
     /// Gives the object the namespace and name that the API server would. False: it has no name.
-    fn identify(&mut self, file: &Arc<str>, object: &mut Object, node: &Node) -> bool {
+    fn identify(&mut self, file: &Arc<str>, object: &mut Object, node: &Node<'_>) -> bool {
         let kind = object.kind();
         let meta = object.meta_mut();
         place(kind, meta);
@@ -495,6 +536,13 @@ impl Reader<'_> {
             }
         });
         self.reading.problems.append(&mut problems);
+    }
+}
+
+fn published(slice: v1::ResourceSlice) -> Published {
+    Published {
+        slice: Arc::new(convert::slice(&slice)),
+        metadata: slice.metadata,
     }
 }
 

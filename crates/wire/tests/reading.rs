@@ -113,7 +113,7 @@ fn documents_are_read_one_by_one() {
         "kind: Pod\n---\na: [\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n---\napiVersion: v1\nkind: Pod\n",
         &[
             "object/incomplete: in.yaml:1: apiVersion: no apiVersion | a Kubernetes manifest begins with apiVersion: and kind:",
-            "file/syntax: in.yaml:4: while parsing a node, did not find expected node content",
+            "file/syntax: in.yaml:3: did not find expected node content",
             "object/unknown-kind: in.yaml:6: Service default/s: skipped: kind Service (v1) has no say in a plan",
             "object/incomplete: in.yaml:9: Pod: metadata.name: required value: name or generateName is required",
         ],
@@ -187,8 +187,8 @@ fn what_is_no_manifest_is_said_to_be_none() {
     };
     assert_eq!(codes(b"a: 1\n\xff\xfe"), [("file/encoding", 2)]);
     assert_eq!(codes(b"\x7fELF\x00\x01"), [("file/encoding", 1)]);
-    assert_eq!(codes(&b"[".repeat(10_000_000)), [("file/syntax", 1)]);
-    assert_eq!(codes(&b"{a: ".repeat(1_000_000)), [("file/syntax", 1)]);
+    assert_eq!(codes(&b"[".repeat(10_000_000)), [("file/nesting", 1)]);
+    assert_eq!(codes(&b"{a: ".repeat(1_000_000)), [("file/nesting", 1)]);
     assert_eq!(codes(&b"- ".repeat(1_000_000)), [("file/nesting", 1)]);
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
@@ -258,4 +258,73 @@ fn one_wrong_value_hides_no_other() {
             "field/type: in.yaml:8: Pod default/p1: spec.containers[0].resources.limits[cpu]: expected a quantity, found boolean yes",
         ],
     );
+}
+
+#[test]
+fn whole_numbers_may_be_written_with_a_point_in_yaml_alone() {
+    let claim = |count: &str| {
+        format!(
+            "{{\"apiVersion\": \"resource.k8s.io/v1\", \"kind\": \"ResourceClaim\", \"metadata\": {{\"name\": \"c\"}}, \"spec\": {{\"devices\": {{\"requests\": [{{\"name\": \"a\", \"exactly\": {{\"deviceClassName\": \"x\", \"count\": {count}}}}}]}}}}}}"
+        )
+    };
+    let count = |text: &str| {
+        let reading = reading(text.as_bytes());
+        let trainyard_wire::Object::ResourceClaim(claim) = &reading.manifests[0].object else {
+            panic!("a claim was written");
+        };
+        let model = trainyard_wire::convert::claim(claim);
+        let exactly = model.requests[0].exactly.as_ref().expect("v1 has exactly");
+        (!reading.has_faults()).then_some(exactly.count)
+    };
+    for (written, read) in [("2.0", Some(2)), ("1e1", Some(10)), ("2.5", None)] {
+        assert_eq!(count(&format!("# YAML\n{}", claim(written))), read);
+        assert_eq!(count(&claim(written)), None, "JSON {written}");
+    }
+    for (written, read) in [("0o17", 15), ("0x_1F", 31), ("1_0", 10), ("!!int \"3\"", 3)] {
+        assert_eq!(count(&format!("# YAML\n{}", claim(written))), Some(read));
+    }
+}
+
+#[test]
+fn json_has_surrogate_pairs() {
+    let text = "{\"apiVersion\": \"v1\", \"kind\": \"Node\", \"metadata\": {\"name\": \"n\", \"annotations\": {\"a\": \"\\ud83d\\ude00\", \"b\": \"\\ud83d\"}}}";
+    let reading = reading(text.as_bytes());
+    assert_eq!(reading.problems, []);
+    let annotations = reading.manifests[0].object.meta().annotations.clone();
+    let annotations = annotations.expect("annotations were written");
+    assert_eq!(annotations["a"], "\u{1f600}");
+    assert_eq!(annotations["b"], "\u{fffd}");
+}
+
+#[test]
+fn what_kubectl_would_drop_is_a_fault() {
+    let lost = |line: u32| {
+        format!(
+            "file/syntax: in.yaml:{line}: more stands below the end of this document, which kubectl would drop in silence | write `---` between two documents, and begin all keys of one in the same column"
+        )
+    };
+    let node = |name: &str| format!("{{apiVersion: v1, kind: Node, metadata: {{name: {name}}}}}\n");
+    let (a, b) = (node("a"), node("b"));
+    check(&format!("{a}...\n{b}"), &[&lost(3)]);
+    check(&format!("{a}{b}"), &[&lost(2)]);
+    check(&format!("{a}...\n# the end\n...\n"), &[]);
+    check(&format!("{a}...\n---\n{b}"), &[]);
+    check(&format!("{a}# {b}---\n\u{feff}{b}"), &[]);
+}
+
+#[test]
+fn items_are_read_one_by_one_where_they_say_what_they_are() {
+    let items = "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Node\n  metadata:\n    name: n1\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: p}\n  spec: {containers: [{name: c, imag: x}]}\nkind: List\n";
+    check(
+        items,
+        &[
+            "field/unknown: in.yaml:10: Pod default/p: spec.containers[0].imag: unknown field \"imag\" | did you mean \"image\"?",
+        ],
+    );
+    let read = reading(items.as_bytes());
+    assert_eq!(read.manifests.len(), 2);
+    assert_eq!(read.manifests[0].origin.line_of("metadata.name"), 6);
+    // The line of the kind belongs to another document, or is an item's own.
+    let typed = "items:\n- metadata: {name: n1}\nkind: NodeList\napiVersion: v1\n";
+    assert_eq!(reading(typed.as_bytes()).manifests.len(), 1);
 }

@@ -17,7 +17,7 @@ use trainyard_wire::k8s::api::core::v1 as core;
 use trainyard_wire::k8s::api::resource::v1 as api;
 use trainyard_wire::k8s::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 
-use crate::render::proof::Proof;
+use super::proof::Proof;
 
 /// A list that may be absent or null.
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {

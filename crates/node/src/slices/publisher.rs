@@ -33,6 +33,9 @@ const REPAIR_WINDOW: Duration = Duration::from_secs(60);
 pub enum Status {
     /// There was none: the Node or the devices are not known yet.
     Waiting,
+    /// Another instance of the driver publishes. This one takes over when it has gone, so it is as
+    /// ready as it can be.
+    Standby,
     /// The API server has what it should.
     Published {
         /// Slices of the node.
@@ -133,6 +136,11 @@ impl Publisher {
             settled: Settled::default(),
             taints: Taints::Unasked,
         }
+    }
+
+    /// Another instance publishes.
+    pub(crate) fn stand_by(&self) {
+        self.status.send_replace(Status::Standby);
     }
 
     pub(crate) fn status(&self) -> watch::Receiver<Status> {

@@ -24,6 +24,7 @@ fn record(uid: &str, boot: &str) -> Vec<u8> {
         claim: claim(uid),
         devices,
         configs: Vec::new(),
+        object: Default::default(),
     };
     journal::encode(&Record::begin(&claim, boot))
 }

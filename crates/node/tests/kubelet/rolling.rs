@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixListener;
 
-use trainyard_node::plugin::Publishing;
+use trainyard_node::plugin::{Publishing, Registration};
 use trainyard_testkit::node::api::FakeApi;
 use trainyard_testkit::node::kubelet::FakeKubelet;
 
@@ -21,10 +21,12 @@ async fn a_rolling_update_hands_over() {
     let new = machine.start_instance("two").await;
     machine.kubelet.wait_for(DRIVER, 2).await;
     assert_eq!(machine.kubelet.prepare(DRIVER, &a).await, prepared);
+    let mut publishing = new.publishing();
+    let standby = publishing.wait_for(|status| *status == Publishing::Standby);
+    assert!(standby.await.is_ok());
     old.stop().await;
     machine.kubelet.wait_for(DRIVER, 1).await;
     assert!(machine.kubelet.prepare(DRIVER, &b).await.is_ok());
-    let mut publishing = new.publishing();
     let ready = |status: &Publishing| matches!(status, Publishing::Published { .. });
     publishing.wait_for(ready).await.unwrap();
     assert_eq!(
@@ -95,4 +97,27 @@ async fn a_killed_instance_is_replaced() {
     assert!(machine.files("plugins_registry").is_empty());
     assert!(!data.join("dra-one.sock").exists());
     assert!(machine.files("cdi").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_another_process_took_over_is_not_taken_back() {
+    let machine = Machine::new();
+    let first = machine.start().await;
+    let mut said = first.registration();
+    let registered = |said: &Registration| *said == Registration::Registered;
+    said.wait_for(registered).await.unwrap();
+    // Two instances with the same names: nobody should, and one of both must give way.
+    let second = machine.start_with(machine.config()).await;
+    let twice = |kubelet: &FakeKubelet| kubelet.registrations() == 2;
+    machine.kubelet.until("the second one", twice).await;
+    let pending = |said: &Registration| *said == Registration::Pending;
+    said.wait_for(pending).await.unwrap();
+    let a = claim("a");
+    machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
+    assert!(machine.kubelet.prepare(DRIVER, &a).await.is_ok());
+    assert!(twice(&machine.kubelet), "the first one stays quiet");
+    second.stop().await;
+    said.wait_for(registered).await.unwrap();
+    machine.kubelet.unprepare(DRIVER, &a).await.unwrap();
+    first.stop().await;
 }

@@ -94,7 +94,8 @@ fn counters(map: &BTreeMap<Text, Quantity>) -> BTreeMap<String, api::Counter> {
         .collect()
 }
 
-fn device(device: &Device) -> api::Device {
+/// A device of a slice.
+pub fn device(device: &Device) -> api::Device {
     let attributes: BTreeMap<_, _> = device
         .attributes
         .iter()

@@ -13,6 +13,9 @@ pub enum Scalar {
     Int(i64),
     /// A whole number beyond the signed ones
     Unsigned(u64),
+    /// A whole number written with a point or an exponent, such as `2.0`. In YAML it counts as one,
+    /// since kubectl sends JSON, in which it stands as `2`.
+    Whole(f64),
     /// Any other number
     Float(f64),
 }
@@ -23,8 +26,48 @@ impl Scalar {
         match self {
             Scalar::Null => "null",
             Scalar::Bool(_) => "boolean",
-            Scalar::Int(_) | Scalar::Unsigned(_) => "integer",
+            Scalar::Int(_) | Scalar::Unsigned(_) | Scalar::Whole(_) => "integer",
             Scalar::Float(_) => "number",
+        }
+    }
+
+    /// What a number with a point or an exponent is in YAML.
+    pub(super) fn whole(value: f64) -> Scalar {
+        // Beyond this Go writes an exponent, and no reader takes it for a whole number.
+        if value.fract() == 0.0 && value.abs() < 1e21 {
+            Scalar::Whole(value)
+        } else {
+            Scalar::Float(value)
+        }
+    }
+
+    /// The whole number that it is.
+    pub(crate) fn integer(self) -> Option<i128> {
+        match self {
+            Scalar::Int(value) => Some(value.into()),
+            Scalar::Unsigned(value) => Some(value.into()),
+            // The digits that Go writes, which for large numbers are not those of the number itself.
+            Scalar::Whole(value) => value.to_string().parse().ok(),
+            Scalar::Null | Scalar::Bool(_) | Scalar::Float(_) => None,
+        }
+    }
+
+    /// The number as JSON that Go writes.
+    pub(crate) fn number(self) -> Option<String> {
+        match self {
+            Scalar::Float(value) if !value.is_finite() => None,
+            Scalar::Float(value) if value != 0.0 && !(1e-6..1e21).contains(&value.abs()) => {
+                let text = format!("{value:e}");
+                // Go writes the sign of an exponent.
+                Some(match text.split_once('e') {
+                    Some((digits, exponent)) if !exponent.starts_with('-') => {
+                        format!("{digits}e+{exponent}")
+                    }
+                    _ => text,
+                })
+            }
+            Scalar::Float(value) | Scalar::Whole(value) => Some(value.to_string()),
+            _ => self.integer().map(|value| value.to_string()),
         }
     }
 
@@ -34,6 +77,10 @@ impl Scalar {
             Scalar::Bool(value) => value.into(),
             Scalar::Int(value) => value.into(),
             Scalar::Unsigned(value) => value.into(),
+            Scalar::Whole(value) => match self.integer().map(i64::try_from) {
+                Some(Ok(value)) => value.into(),
+                _ => value.into(),
+            },
             Scalar::Float(value) => value.into(),
         }
     }
@@ -41,17 +88,30 @@ impl Scalar {
     /// The key that JSON would have for it; `None`: there is none.
     pub(super) fn to_key(self) -> Option<String> {
         match self {
-            Scalar::Null => None,
+            Scalar::Null | Scalar::Unsigned(_) => None,
             Scalar::Bool(value) => Some(value.to_string()),
             Scalar::Int(value) => Some(value.to_string()),
-            Scalar::Unsigned(value) => Some(value.to_string()),
-            Scalar::Float(value) if value.is_nan() => Some(".nan".to_owned()),
-            Scalar::Float(value) if value.is_infinite() => {
-                Some(if value > 0.0 { ".inf" } else { "-.inf" }.to_owned())
-            }
-            Scalar::Float(value) => Some((value as f32).to_string()),
+            Scalar::Float(value) | Scalar::Whole(value) => Some(key_of_float(value as f32)),
         }
     }
+}
+
+/// Go's format `g` with the fewest digits that tell the number apart.
+fn key_of_float(value: f32) -> String {
+    if value.is_nan() {
+        return ".nan".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    if value != 0.0 && !(-4..6).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{digits}e{sign}{:02}", exponent.abs());
+    }
+    value.to_string()
 }
 
 /// What a plain text stands for; `None`: for itself.
@@ -62,7 +122,7 @@ pub(super) fn resolve(text: &str) -> Option<Scalar> {
     };
     match first {
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => word(text),
-        b'.' => word(text).or_else(|| float(text)),
+        b'.' => word(text).or_else(|| point(text)),
         b'+' | b'-' | b'0'..=b'9' => word(text).or_else(|| number(text)),
         _ => None,
     }
@@ -146,12 +206,23 @@ fn float_of_number(text: &str) -> Option<Scalar> {
     (mantissa_ok && exponent_ok).then(|| float(text)).flatten()
 }
 
+/// What begins with a point: Go takes underscores between digits.
+fn point(text: &str) -> Option<Scalar> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let between = |at: usize| at > 0 && digit(at - 1) && digit(at + 1);
+    if (0..bytes.len()).any(|at| bytes[at] == b'_' && !between(at)) {
+        return None;
+    }
+    float_of_number(&text.replace('_', ""))
+}
+
 fn float(text: &str) -> Option<Scalar> {
     // Go refuses what is too large to be finite; Rust makes it infinite.
     text.parse()
         .ok()
         .filter(|value: &f64| value.is_finite())
-        .map(Scalar::Float)
+        .map(Scalar::whole)
 }
 
 /// `2006-1-2`, alone or with a time: go-yaml recognises it and hands it on as text.
@@ -179,15 +250,17 @@ mod tests {
             ("0o10", Scalar::Int(8)),
             ("0x1F", Scalar::Int(31)),
             ("-0b11", Scalar::Int(-3)),
-            ("08", Scalar::Float(8.0)),
-            ("1e3", Scalar::Float(1000.0)),
+            ("08", Scalar::Whole(8.0)),
+            ("1e3", Scalar::Whole(1000.0)),
             (".5", Scalar::Float(0.5)),
-            ("5.", Scalar::Float(5.0)),
+            ("5.", Scalar::Whole(5.0)),
+            (".5_0", Scalar::Float(0.5)),
+            ("1e21", Scalar::Float(1e21)),
             ("-9223372036854775808", Scalar::Int(i64::MIN)),
             ("18446744073709551615", Scalar::Unsigned(u64::MAX)),
             (
                 "18446744073709551616",
-                Scalar::Float(18446744073709551616.0),
+                Scalar::Whole(18446744073709551616.0),
             ),
         ] {
             assert_eq!(resolve(text), Some(scalar), "{text:?}");
@@ -220,6 +293,9 @@ mod tests {
             "1 2",
             "12m",
             "--1",
+            "._5",
+            ".5_",
+            ".inf_",
             "+18446744073709551615x",
         ] {
             assert_eq!(resolve(text), None, "{text:?}");

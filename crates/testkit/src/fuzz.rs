@@ -1,0 +1,116 @@
+//! What must hold of any input at all: the bodies of the fuzz targets in `fuzz/`, which
+//! `tests/fuzz.rs` replays over their corpus and over mutations of it.
+//!
+//! Each takes any bytes and panics where a promise is broken.
+
+use std::sync::Arc;
+
+use trainyard_model::Text;
+use trainyard_model::device::{Attribute, Device};
+use trainyard_model::features::{Feature, Features};
+use trainyard_model::selector::{Engine as _, ExpressionCheck as _};
+use trainyard_selector::{Checker, Engine};
+use trainyard_wire::gates::Gates;
+use trainyard_wire::{Source, read};
+
+// The line format belongs to the binary, which has no library to link.
+#[path = "../../cli/src/render/proof.rs"]
+mod proof;
+#[path = "../../cli/src/allocate/scenario.rs"]
+#[allow(
+    dead_code,
+    missing_docs,
+    reason = "the binary uses and documents the rest"
+)]
+mod scenario;
+
+/// Steps of the search that a scenario may take.
+const STEPS: u64 = 2_000;
+
+/// Reads a file. Every problem lies inside of it, and what was read without one can be asked for the
+/// line of any field.
+pub fn manifests(bytes: &[u8]) {
+    let name: Arc<str> = "in.yaml".into();
+    let source = Source {
+        name: name.clone(),
+        bytes: bytes.to_vec(),
+    };
+    let checker = Checker::new(features());
+    let reading = read(&[source], &checker, &Gates::default());
+    // Carriage returns and three other characters break lines in YAML too.
+    let lines = String::from_utf8_lossy(bytes)
+        .matches(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'])
+        .count();
+    let last = u32::try_from(lines).unwrap_or(u32::MAX) + 1;
+    for problem in &reading.problems {
+        assert_eq!(problem.file, name, "{problem}");
+        assert!(problem.line <= last, "{problem}: there are {last} lines");
+        assert!(!problem.message.is_empty(), "{problem}");
+    }
+    for manifest in &reading.manifests {
+        let line = manifest.origin.line_of("metadata.name");
+        assert!((1..=last).contains(&line), "{}", manifest.object.title());
+        assert!(!manifest.object.name().is_empty());
+    }
+    // A list without items is one of nothing.
+    let list = String::from_utf8_lossy(bytes).contains("List");
+    assert!(
+        list || !reading.manifests.is_empty() || !reading.problems.is_empty(),
+        "a file cannot be passed over in silence"
+    );
+}
+
+/// Compiles and evaluates an expression. What may be written may also be stored.
+pub fn expressions(bytes: &[u8]) {
+    let Ok(expression) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let accepted = Checker::new(features()).check_selector(expression).is_ok();
+    let mut engine = Engine::new();
+    let compiled = engine.compile(expression);
+    assert!(
+        !accepted || compiled.is_ok(),
+        "{expression:?} may be written, but not stored"
+    );
+    let Ok(compiled) = compiled else { return };
+    let device = engine.convert("neuron.aws.com", &device());
+    let first = engine.matches(&compiled, &device);
+    assert_eq!(first, engine.matches(&compiled, &device), "{expression:?}");
+}
+
+/// Answers a line of `trainyard allocate`.
+pub fn scenarios(bytes: &[u8]) {
+    let Ok(scenario) = serde_json::from_slice::<scenario::Scenario>(bytes) else {
+        return;
+    };
+    if scenario.check().is_err() {
+        return;
+    }
+    let answer = || serde_json::to_string(&scenario.answer(STEPS, None)).expect("plain data");
+    assert_eq!(answer(), answer());
+}
+
+fn features() -> Features {
+    Feature::ALL.into_iter().collect()
+}
+
+fn device() -> Device {
+    let text = |text: &str| Text::from(text);
+    Device {
+        name: text("neuron-device-0"),
+        attributes: [
+            ("deviceId", Attribute::Int(7)),
+            ("efaOnly", Attribute::Bool(false)),
+            ("instanceType", Attribute::String(text("trn2.48xlarge"))),
+            ("driverVersion", Attribute::Version(text("2.25.4"))),
+            (
+                "resource.aws.com/devicegroup4_id",
+                Attribute::String(text("13713e551cd37c19")),
+            ),
+        ]
+        .into_iter()
+        .map(|(name, value)| (text(name), value))
+        .collect(),
+        ..Device::default()
+    }
+}

@@ -1,0 +1,4 @@
+//! See `trainyard_testkit::fuzz::manifests`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| trainyard_testkit::fuzz::manifests(bytes));

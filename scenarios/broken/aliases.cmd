@@ -1,0 +1,1 @@
+trainyard plan -f aliases.yaml --nodes trn2.48xlarge

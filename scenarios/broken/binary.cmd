@@ -1,0 +1,1 @@
+trainyard plan -f binary.yaml --nodes trn2.48xlarge

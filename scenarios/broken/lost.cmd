@@ -1,0 +1,1 @@
+trainyard plan -f lost.yaml --nodes trn2.48xlarge

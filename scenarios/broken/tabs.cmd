@@ -1,0 +1,1 @@
+trainyard plan -f tabs.yaml --nodes trn2.48xlarge
