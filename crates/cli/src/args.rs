@@ -8,6 +8,7 @@ use trainyard_inventory::publish::NeuronPublish;
 use trainyard_inventory::spec::Spec;
 
 use crate::allocate::Allocate;
+use crate::driver::{self, Driver};
 use crate::emulate::{self, Emulate};
 use crate::exit::Exit;
 use crate::output::print;
@@ -41,6 +42,10 @@ pub enum Command {
     /// Write a machine's /sys and /dev as files, faults included, for a driver to read
     #[command(after_long_help = emulate::EXAMPLES)]
     Emulate(Emulate),
+    /// Run the drivers of a node: publish its Neuron devices and EFAs, prepare them for pods, watch
+    /// their health
+    #[command(after_long_help = driver::EXAMPLES)]
+    Driver(Box<Driver>),
     /// Ask the allocator: one scenario a line in, one answer a line out
     Allocate(Allocate),
     /// Print a completion script for a shell

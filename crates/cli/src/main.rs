@@ -1,7 +1,8 @@
-//! What does a person type? `trainyard plan`, `inventory`, `emulate`, `allocate`; see [`args`].
+//! What does a person type? `trainyard plan`, `inventory`, `emulate`, `driver`, `allocate`; see [`args`].
 
 mod allocate;
 mod args;
+mod driver;
 mod emulate;
 mod exit;
 mod inventory;
@@ -21,6 +22,7 @@ fn main() -> std::process::ExitCode {
         args::Command::Plan(arguments) => plan::run(&arguments),
         args::Command::Inventory(arguments) => inventory::run(&arguments),
         args::Command::Emulate(arguments) => emulate::run(&arguments),
+        args::Command::Driver(arguments) => driver::run(&arguments),
         args::Command::Allocate(arguments) => allocate::run(&arguments),
         args::Command::Completions { shell } => args::completions(shell),
     })

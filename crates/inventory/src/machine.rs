@@ -119,6 +119,10 @@ impl Machine {
     /// Adds, as gone, what an earlier look at the same machine found and this one did not: a device
     /// that vanishes from the slices could not tell why.
     pub fn remember(&mut self, before: &Machine) {
+        // With the module all chips go, and nothing tells its version any more.
+        if self.module_version.is_empty() {
+            self.module_version = before.module_version.clone();
+        }
         for chip in &before.chips {
             if self.chips.iter().all(|known| known.id != chip.id) {
                 self.chips.push(Chip {
@@ -266,6 +270,20 @@ mod tests {
 
     fn neighbours(kind: &str, id: u32) -> Vec<u32> {
         connected(InstanceType::find(kind).expect("in the catalogue"), id)
+    }
+
+    #[test]
+    fn a_module_that_is_unloaded_takes_its_chips_along() {
+        let before = Machine::of(InstanceType::find("trn1.2xlarge").expect("in the catalogue"));
+        let mut now = Machine {
+            module_version: "".into(),
+            chips: Vec::new(),
+            ..before.clone()
+        };
+        now.remember(&before);
+        assert_eq!(now.chips[0].state, State::Gone);
+        assert!(!now.chips[0].node);
+        assert_eq!(now.module_version, before.module_version);
     }
 
     #[test]

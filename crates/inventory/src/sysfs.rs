@@ -15,7 +15,7 @@ use trainyard_model::Text;
 
 use crate::machine::{Chip, Ecc, Efa, Machine, State};
 use crate::pci;
-use crate::rules::{Group, Place};
+use crate::rules::{Group, Hardware, Place};
 
 /// Where to read.
 #[derive(Debug, Clone)]
@@ -57,27 +57,36 @@ pub struct Found {
 
 /// Reads everything. `instance_type` (a Node's label) stands in where the firmware does not tell.
 pub fn discover(roots: &Roots, instance_type: Option<&str>) -> Found {
+    look(roots, instance_type, &[Hardware::Neuron, Hardware::Efa])
+}
+
+/// Reads what one of the drivers needs, and nothing of the other's: it may not be allowed to.
+pub fn discover_for(hardware: Hardware, roots: &Roots, instance_type: Option<&str>) -> Found {
+    look(roots, instance_type, &[hardware])
+}
+
+fn look(roots: &Roots, instance_type: Option<&str>, wanted: &[Hardware]) -> Found {
     let mut reader = Reader {
         roots,
         problems: Vec::new(),
     };
-    let kind: Text = reader
-        .text("class/dmi/id/product_name")
-        .or(instance_type.map(str::to_owned))
-        .unwrap_or_default()
-        .into();
+    let kind = reader.text("class/dmi/id/product_name");
+    let kind = kind.or(instance_type.map(str::to_owned));
     let mut machine = Machine {
-        instance_type: kind,
-        module_version: reader
-            .text("module/neuron/version")
-            .unwrap_or_default()
-            .into(),
-        chips: reader.chips(),
-        efas: reader.efas(),
-        rdma_cm: reader.has_node("infiniband/rdma_cm"),
-        ultraserver: reader.ultraserver(),
+        instance_type: kind.unwrap_or_default().into(),
+        ..Machine::default()
     };
-    reader.addresses(&mut machine);
+    if wanted.contains(&Hardware::Neuron) {
+        let version = reader.text("module/neuron/version");
+        machine.module_version = version.unwrap_or_default().into();
+        machine.chips = reader.chips();
+        machine.ultraserver = reader.ultraserver();
+        reader.addresses(&mut machine);
+    }
+    if wanted.contains(&Hardware::Efa) {
+        machine.efas = reader.efas();
+        machine.rdma_cm = reader.has_node("infiniband/rdma_cm");
+    }
     Found {
         machine,
         problems: reader.problems,

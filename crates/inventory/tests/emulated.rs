@@ -239,6 +239,31 @@ fn the_label_stands_in_for_the_firmware() {
 }
 
 #[test]
+fn a_driver_reads_nothing_of_the_other() {
+    let folder = folder("halves");
+    write(&folder, find("trn2u.48xlarge"), &Options::default());
+    let roots = Roots {
+        sys: folder.join("sys"),
+        dev: folder.join("dev"),
+    };
+    let whole = read(&folder);
+    let neuron = sysfs::discover_for(Hardware::Neuron, &roots, None).machine;
+    assert!(neuron.efas.is_empty());
+    let file = folder.join("sys/devices/virtual/neuron_device/neuron0/core_count");
+    fs::remove_file(&file).expect("there");
+    fs::create_dir(&file).expect("writable");
+    let efa = sysfs::discover_for(Hardware::Efa, &roots, None);
+    assert!(efa.problems.is_empty(), "{:?}", efa.problems);
+    assert!(efa.machine.chips.is_empty());
+    let both = Machine {
+        efas: efa.machine.efas,
+        rdma_cm: efa.machine.rdma_cm,
+        ..neuron
+    };
+    assert_eq!(both, whole);
+}
+
+#[test]
 fn what_cannot_be_read_is_told_and_left_open() {
     let folder = folder("unreadable");
     write(&folder, find("trn1.2xlarge"), &Options::default());

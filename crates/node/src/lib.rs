@@ -76,6 +76,7 @@
 //! Refuses to know, outside of [`hardware`]: any hardware and any opaque configuration; and
 //! everywhere: how the API server is reached ([`ports`] says what is needed of it).
 
+mod authority;
 pub mod cdi;
 pub mod claim;
 mod claims;

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use futures_util::TryStreamExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
+use crate::authority::Localhost;
 use crate::claims::Claims;
 use crate::disk::{Disk, LocalDisk, Lock};
 use crate::driver::{Driver, Node, Survey};
@@ -349,7 +351,7 @@ impl<H: Driver, K: Disk> Servers<H, K> {
                     ),
                 )
                 .serve_with_incoming_shutdown(
-                    UnixListenerStream::new(dra_listener),
+                    UnixListenerStream::new(dra_listener).map_ok(Localhost::from),
                     ended(hung_up.clone()),
                 );
             let serve_registration = Server::builder()
@@ -357,7 +359,7 @@ impl<H: Driver, K: Disk> Servers<H, K> {
                     self.registrar.clone(),
                 ))
                 .serve_with_incoming_shutdown(
-                    UnixListenerStream::new(registration_listener),
+                    UnixListenerStream::new(registration_listener).map_ok(Localhost::from),
                     ended(hung_up),
                 );
             let watchman = async {

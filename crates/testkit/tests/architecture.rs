@@ -9,7 +9,7 @@ use std::process::Command;
 const PURE: [&str; 4] = ["model", "selector", "allocator", "wire"];
 
 /// Which of our crates each one may use, outside of tests. `cli` is the composition root.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("selector", &["model"]),
     ("allocator", &["model"]),
@@ -25,13 +25,16 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "allocator",
             "cluster",
             "inventory",
+            "live",
             "model",
+            "node",
             "selector",
             "wire",
         ],
     ),
     // For the hardware's half alone, see `the_generic_half_of_node_knows_no_hardware`.
     ("node", &["inventory", "model", "wire"]),
+    ("live", &["node"]),
     (
         "testkit",
         &["allocator", "model", "node", "selector", "wire"],

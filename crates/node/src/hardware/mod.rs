@@ -204,7 +204,7 @@ impl HardwareDriver {
     fn look(&self, state: &mut State, node: &Node) {
         state.looked = Some(Instant::now());
         let label = node.labels.get(INSTANCE_TYPE_LABEL).map(String::as_str);
-        let found = sysfs::discover(&self.config.roots, label);
+        let found = sysfs::discover_for(self.own.hardware, &self.config.roots, label);
         self.report_problems(state, &found.problems);
         let mut machine = found.machine;
         machine.remember(&state.machine);
