@@ -4,15 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use trainyard_model::Text;
 use trainyard_model::quantity::Quantity;
 
-use crate::names::Name;
+use crate::names::{Name, PoolId};
 
-/// Driver, pool and device, as numbers.
-pub(crate) type DeviceKey = (Name, Name, Name);
+/// Pool and device, as numbers.
+pub(crate) type DeviceKey = (PoolId, Name);
 
 /// The uses of one device.
 #[derive(Debug, Clone, Default)]
@@ -57,22 +56,37 @@ impl Use {
 /// All devices in use.
 #[derive(Debug, Default)]
 pub(crate) struct Allocated {
-    pools: FxHashMap<(Name, Name), BTreeMap<Name, Use>>,
+    /// By pool: those in use of each, in the order of their names' numbers.
+    pools: Vec<Vec<(Name, Use)>>,
 }
 
 impl Allocated {
-    pub fn get(&self, (driver, pool, device): DeviceKey) -> Option<&Use> {
-        self.pools.get(&(driver, pool))?.get(&device)
+    pub fn get(&self, (pool, device): DeviceKey) -> Option<&Use> {
+        let pool = self.of_pool(pool);
+        let at = position(pool, device).ok()?;
+        Some(&pool[at].1)
     }
 
-    /// The devices of a pool that are in use.
-    pub fn of_pool(&self, driver: Name, pool: Name) -> impl Iterator<Item = (&Name, &Use)> {
-        self.pools.get(&(driver, pool)).into_iter().flatten()
+    /// The devices of a pool that are in use, in the order of their names' numbers.
+    pub fn of_pool(&self, pool: PoolId) -> &[(Name, Use)] {
+        let pool = self.pools.get(pool as usize);
+        pool.map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn entry(&mut self, (driver, pool, device): DeviceKey) -> &mut Use {
-        let pool = self.pools.entry((driver, pool)).or_default();
-        pool.entry(device).or_default()
+    fn entry(&mut self, (pool, device): DeviceKey) -> &mut Use {
+        let pool = pool as usize;
+        if self.pools.len() <= pool {
+            self.pools.resize_with(pool + 1, Vec::new);
+        }
+        let pool = &mut self.pools[pool];
+        let at = match position(pool, device) {
+            Ok(at) => at,
+            Err(at) => {
+                pool.insert(at, (device, Use::default()));
+                at
+            }
+        };
+        &mut pool[at].1
     }
 
     pub fn hold(&mut self, key: DeviceKey, holder: Text) {
@@ -103,8 +117,7 @@ impl Allocated {
         amounts: Option<&BTreeMap<Text, Quantity>>,
         holder: &Text,
     ) {
-        let pool = self.pools.get_mut(&(key.0, key.1));
-        let Some(used) = pool.and_then(|pool| pool.get_mut(&key.2)) else {
+        let Some((_, used)) = self.find(key) else {
             return;
         };
         match share {
@@ -139,8 +152,10 @@ impl Allocated {
     }
 
     /// Takes out all uses of a device.
-    pub fn take(&mut self, key: DeviceKey) -> Option<Use> {
-        self.pools.get_mut(&(key.0, key.1))?.remove(&key.2)
+    pub fn take(&mut self, (pool, device): DeviceKey) -> Option<Use> {
+        let pool = self.pools.get_mut(pool as usize)?;
+        let at = position(pool, device).ok()?;
+        Some(pool.remove(at).1)
     }
 
     /// Sets all uses of a device.
@@ -153,6 +168,17 @@ impl Allocated {
     }
 
     pub fn clear(&mut self) {
-        self.pools.clear();
+        self.pools.iter_mut().for_each(Vec::clear);
     }
+
+    fn find(&mut self, (pool, device): DeviceKey) -> Option<&mut (Name, Use)> {
+        let pool = self.pools.get_mut(pool as usize)?;
+        let at = position(pool, device).ok()?;
+        pool.get_mut(at)
+    }
+}
+
+/// Where a device is among those in use of its pool, or would be.
+fn position(pool: &[(Name, Use)], device: Name) -> Result<usize, usize> {
+    pool.binary_search_by_key(&device, |(name, _)| *name)
 }

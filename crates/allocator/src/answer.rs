@@ -52,22 +52,20 @@ fn device_results<E: Engine>(
     picks: &[Pick],
 ) -> Vec<DeviceResult> {
     let conditions = problem.features.has(Feature::DeviceBindingAndStatus);
-    let mut name: (usize, Text) = (usize::MAX, "".into());
+    let mut name: Option<(usize, Text)> = None;
     let mut results = Vec::with_capacity(picks.len());
     for pick in picks {
         let choice = &problem.options[pick.option];
         let (slice, device) = device_at(inventory, problem, pick.place);
         let is_multi = problem.multi().has(pick.place);
-        if name.0 != pick.option {
-            let text = if choice.request.first_available.is_empty() {
-                choice.request.name.clone()
-            } else {
-                choice.name().into()
-            };
-            name = (pick.option, text);
-        }
+        let request = match &name {
+            Some((option, name)) if *option == pick.option => name.clone(),
+            _ if choice.request.first_available.is_empty() => choice.request.name.clone(),
+            _ => choice.name().into(),
+        };
+        name = Some((pick.option, request.clone()));
         results.push(DeviceResult {
-            request: name.1.clone(),
+            request,
             driver: slice.driver.clone(),
             pool: slice.pool.name.clone(),
             device: device.name.clone(),

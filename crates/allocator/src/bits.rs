@@ -1,13 +1,24 @@
 //! Sets of small numbers: places, and values of an attribute.
 
-/// A set of numbers below a limit that is set once.
+use smallvec::{SmallVec, smallvec};
+
+/// A set of numbers below a limit that is set once. Most nodes have fewer than 128 devices.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Bits(Vec<u64>);
+pub(crate) struct Bits(SmallVec<[u64; 2]>);
 
 impl Bits {
     /// The empty set of numbers below `limit`.
     pub fn new(limit: usize) -> Self {
-        Bits(vec![0; limit.div_ceil(64)])
+        Bits(smallvec![0; limit.div_ceil(64)])
+    }
+
+    /// All numbers below `limit`.
+    pub fn all(limit: usize) -> Self {
+        let mut all = Bits(smallvec![u64::MAX; limit.div_ceil(64)]);
+        if let Some(last) = all.0.last_mut() {
+            *last >>= (64 - limit % 64) % 64;
+        }
+        all
     }
 
     pub fn insert(&mut self, index: usize) {
@@ -82,9 +93,57 @@ impl Bits {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
     }
 
+    /// Adds the members of `other`, each so much higher; all must stay below the limit.
+    pub fn add_from(&mut self, other: &Bits, offset: usize) {
+        let (skip, shift) = (offset / 64, offset % 64);
+        for (at, word) in other.0.iter().enumerate().filter(|(_, word)| **word != 0) {
+            self.0[skip + at] |= word << shift;
+            let carry = (word >> 1) >> (63 - shift);
+            if carry != 0 {
+                self.0[skip + at + 1] |= carry;
+            }
+        }
+    }
+
     /// How many members `other` has, too.
     pub fn common(&self, other: &Bits) -> usize {
         let both = self.0.iter().zip(&other.0);
         both.map(|(a, b)| (a & b).count_ones() as usize).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bits;
+
+    #[test]
+    fn sets_are_added_wherever_words_begin() {
+        for (count, offset) in [
+            (0, 0),
+            (1, 63),
+            (16, 16),
+            (64, 1),
+            (65, 63),
+            (130, 62),
+            (3, 200),
+        ] {
+            let mut set = Bits::new(count + offset + 1);
+            set.insert(count + offset);
+            let mut other = Bits::all(count);
+            if count > 2 {
+                other.remove(1);
+            }
+            set.add_from(&other, offset);
+            let expected: Vec<usize> = (0..count)
+                .filter(|index| count <= 2 || *index != 1)
+                .map(|index| index + offset)
+                .chain([count + offset])
+                .collect();
+            assert_eq!(
+                set.iter().collect::<Vec<_>>(),
+                expected,
+                "{count} at {offset}"
+            );
+        }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Source: `matchAttributeConstraint`, `constraint.go` of upstream's allocator.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use smallvec::{SmallVec, smallvec};
 use trainyard_model::Text;
 use trainyard_model::claim;
 use trainyard_model::features::Feature;
@@ -75,7 +77,7 @@ pub(crate) struct Constraint {
 pub(crate) struct Values {
     /// Set number by place. The first column is that of published attributes, the others are
     /// those of derived ones.
-    pub columns: Vec<Vec<u32>>,
+    pub columns: SmallVec<[Vec<u32>; 1]>,
     pub sets: Sets,
     /// What the elements are; `None`: of no known type.
     pub elements: Vec<Option<Element>>,
@@ -88,8 +90,8 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    fn new(columns: Vec<Vec<u32>>, table: Table) -> Values {
-        let words = table.next.div_ceil(64).max(1) as usize;
+    fn new(columns: SmallVec<[Vec<u32>; 1]>, table: Table) -> Values {
+        let words = table.elements.len().div_ceil(64).max(1);
         let mut bits = vec![0u64; words * table.sets.len()];
         for (set, elements) in table.sets.iter().enumerate() {
             for element in elements {
@@ -101,14 +103,10 @@ impl Values {
             .unknown
             .iter()
             .for_each(|set| unknown.insert(*set as usize));
-        let mut elements = vec![None; table.next as usize];
-        for (element, (number, _)) in &table.elements {
-            elements[*number as usize] = Some(*element);
-        }
         Values {
             columns,
             sets: table.sets,
-            elements,
+            elements: table.elements,
             unknown,
             words,
             bits,
@@ -165,7 +163,7 @@ impl Constraint {
         let site = problem.site.clone();
         let lists = problem.features.has(Feature::ListTypeAttributes);
         let published = |inventory: &Inventory<E>| {
-            let mut table = Table::new(lists);
+            let mut table = Table::new(lists, site.ground.places.len());
             (
                 published_column(inventory, &site, attribute, &mut table),
                 table,
@@ -174,11 +172,11 @@ impl Constraint {
         let values = if derived.is_empty() {
             inventory.values(&site, attribute, |inventory| {
                 let (column, table) = published(inventory);
-                Values::new(vec![column], table)
+                Values::new(smallvec![column], table)
             })
         } else {
             let (column, mut table) = published(inventory);
-            let mut columns = vec![column];
+            let mut columns = smallvec![column];
             for (option, expression) in derived {
                 columns.push(derive(inventory, problem, option, expression, &mut table));
             }
@@ -204,41 +202,87 @@ fn applies(constraint: &claim::Constraint, choice: &crate::problem::Choice<'_>) 
 }
 
 /// Numbers for elements and sets of them.
-#[derive(Default)]
 struct Table {
     lists: bool,
-    next: u32,
-    elements: FxHashMap<Element, (u32, u32)>,
+    /// By number; `None`: of no known type.
+    elements: Vec<Option<Element>>,
+    /// By an element's number: the set of it alone.
+    singles: Vec<u32>,
+    /// Where few elements are, by hash: one more than the number; nil: none.
+    slots: [u8; SLOTS],
+    /// Numbers by element, once there are many.
+    numbers: FxHashMap<Element, u32>,
     known: FxHashMap<Vec<u32>, u32>,
     sets: Sets,
     unknown: Vec<u32>,
 }
 
+/// So many elements fit in the table's own slots.
+const FEW: usize = SLOTS / 2;
+const SLOTS: usize = 64;
+
 impl Table {
-    fn new(lists: bool) -> Table {
+    fn new(lists: bool, places: usize) -> Table {
+        let expected = places.min(FEW);
         Table {
             lists,
-            elements: FxHashMap::with_capacity_and_hasher(48, Default::default()),
-            ..Table::default()
+            elements: Vec::with_capacity(expected),
+            singles: Vec::with_capacity(expected),
+            slots: [0; SLOTS],
+            numbers: FxHashMap::default(),
+            known: FxHashMap::default(),
+            sets: Sets {
+                ends: Vec::with_capacity(expected),
+                members: Vec::with_capacity(expected),
+            },
+            unknown: Vec::new(),
         }
     }
 
+    /// The number of an element.
     fn element(&mut self, element: Element) -> u32 {
-        self.single(element).0
+        if self.numbers.is_empty() {
+            let mut slot = (FxBuildHasher.hash_one(element) >> 32) as usize % SLOTS;
+            while let Some(number) = self.slots[slot].checked_sub(1) {
+                if self.elements[usize::from(number)] == Some(element) {
+                    return number.into();
+                }
+                slot = (slot + 1) % SLOTS;
+            }
+            let number = self.add(Some(element));
+            if self.elements.len() <= FEW {
+                self.slots[slot] = number as u8 + 1;
+                return number;
+            }
+            let known = self.elements.iter().zip(0..);
+            let known = known.filter_map(|(element, number)| Some(((*element)?, number)));
+            self.numbers = known.collect();
+            return number;
+        }
+        if let Some(number) = self.numbers.get(&element) {
+            return *number;
+        }
+        let number = self.add(Some(element));
+        self.numbers.insert(element, number);
+        number
     }
 
-    /// The number of an element, and that of the set of it alone.
-    fn single(&mut self, element: Element) -> (u32, u32) {
-        let (next, sets) = (&mut self.next, &mut self.sets);
-        *self.elements.entry(element).or_insert_with(|| {
-            *next += 1;
-            (*next - 1, sets.add(&[*next - 1]))
-        })
+    fn add(&mut self, element: Option<Element>) -> u32 {
+        let number = self.elements.len() as u32;
+        self.elements.push(element);
+        self.singles.push(self.sets.add(&[number]));
+        number
+    }
+
+    /// The set of an element alone.
+    fn single(&mut self, element: Element) -> u32 {
+        let number = self.element(element);
+        self.singles[number as usize]
     }
 
     fn set(&mut self, value: &Value) -> u32 {
         match value {
-            Value::One(element) => self.single(*element).1,
+            Value::One(element) => self.single(*element),
             Value::List(elements) if self.lists => {
                 let mut numbers: Vec<u32> = elements
                     .iter()
@@ -247,7 +291,7 @@ impl Table {
                 numbers.sort_unstable();
                 numbers.dedup();
                 if let [_] = *numbers {
-                    return self.single(elements[0]).1;
+                    return self.single(elements[0]);
                 }
                 if let Some(set) = self.known.get(&numbers) {
                     return *set;
@@ -259,8 +303,8 @@ impl Table {
             _ if self.lists => MISSING,
             // Equal to nothing, not even to its like.
             _ => {
-                let set = self.sets.add(&[self.next]);
-                self.next += 1;
+                let number = self.add(None);
+                let set = self.singles[number as usize];
                 self.unknown.push(set);
                 set
             }

@@ -138,7 +138,7 @@ impl Counters {
         for index in pool.slices.iter().chain(&pool.elsewhere) {
             let slice = inventory.slice(*index);
             for (device, source) in slice.devices.iter().zip(slice.source.devices.iter()) {
-                let key = (slice.driver, slice.pool, device.name);
+                let key = (slice.pool, device.name);
                 if source.consumes_counters.is_empty()
                     || !inventory.allocated.get(key).is_some_and(|used| used.any())
                 {

@@ -5,21 +5,18 @@
 use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use trainyard_model::Text;
-use trainyard_model::device::Device;
 use trainyard_model::features::{Feature, Features};
 use trainyard_model::selector::Engine;
-use trainyard_model::slice::ResourceSlice;
-use trainyard_model::taint::Effect;
 
 use crate::bits::Bits;
 use crate::constraints::Values;
-use crate::inventory::{Inventory, Outcome, ProgramId, SliceIndex};
+use crate::inventory::{Inventory, ProgramId, Selectors, SliceIndex, Traits};
 use crate::names::Name;
 use crate::options::is_experimental;
+use crate::outcomes::outcomes;
 use crate::pools::{self, Health, Pool};
-use crate::problem::outcomes;
-use crate::shapes::ShapeId;
 use crate::verdict::{Fatal, Question};
 
 /// Where a device is published.
@@ -33,11 +30,11 @@ pub(crate) struct Place {
 }
 
 /// The pools of one node, in the order in which they are searched.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Site {
-    pub pools: Arc<[Pool]>,
+    pub pools: SmallVec<[Pool; 2]>,
     /// Slices with devices that may be taken, in the order in which they are searched.
-    pub slices: Arc<[SliceIndex]>,
+    pub slices: SmallVec<[SliceIndex; 4]>,
     pub ground: Arc<Ground>,
 }
 
@@ -58,8 +55,8 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// The place of a device.
-    pub fn find(&self, pool: usize, device: Name) -> Option<usize> {
+    /// The devices of a pool by the numbers of their names: where each is.
+    pub fn named(&self, pool: usize) -> &[(u32, Name, u32)] {
         let by_name = self.by_name.get_or_init(|| {
             let numbered = self.places.iter().zip(&self.names).zip(0u32..);
             let mut by_name: Vec<_> = numbered
@@ -68,9 +65,9 @@ impl Ground {
             by_name.sort_unstable();
             by_name
         });
-        let key = (pool as u32, device);
-        let found = by_name.binary_search_by_key(&key, |(pool, name, _)| (*pool, *name));
-        found.ok().map(|at| by_name[at].2 as usize)
+        let start = by_name.partition_point(|(other, ..)| (*other as usize) < pool);
+        let end = by_name.partition_point(|(other, ..)| (*other as usize) <= pool);
+        &by_name[start..end]
     }
 }
 
@@ -81,13 +78,14 @@ pub(crate) struct Candidates {
     pub broken: Bits,
 }
 
-/// What makes the grounds of two nodes one.
-type Key = (Features, Vec<(Name, bool, Vec<ShapeId>)>);
+/// What makes the grounds of two nodes one: the features, and for each pool its driver, how many
+/// slices of it may be used (plus one; nil: none may), and their shapes.
+type Key = (Features, SmallVec<[u32; 12]>);
 
 /// What calls learned about nodes.
 #[derive(Debug, Default)]
 pub(crate) struct Grounds {
-    by_node: FxHashMap<Name, Vec<(Features, Site)>>,
+    by_node: FxHashMap<Name, SmallVec<[(Features, Arc<Site>); 1]>>,
     ids: FxHashMap<Key, usize>,
     known: Vec<Known>,
 }
@@ -95,7 +93,7 @@ pub(crate) struct Grounds {
 #[derive(Debug)]
 struct Known {
     ground: Arc<Ground>,
-    candidates: FxHashMap<Vec<ProgramId>, Arc<Candidates>>,
+    candidates: FxHashMap<Selectors, Arc<Candidates>>,
     values: FxHashMap<Text, Arc<Values>>,
 }
 
@@ -111,25 +109,25 @@ impl Grounds {
 
 impl<E: Engine> Inventory<E> {
     /// The pools that a node can take devices from.
-    pub(crate) fn site(&mut self, question: &Question<'_>) -> Result<Site, Fatal> {
+    pub(crate) fn site(&mut self, question: &Question<'_>) -> Result<Arc<Site>, Fatal> {
         self.index();
-        let node = self.names.find(&question.node.name);
+        let named = self.names.find(&question.node.name);
         // Selectors of slices look at the node's labels, which may change.
-        let node = node.filter(|_| !self.has_selecting_slices());
+        let node = named.filter(|_| !self.has_selecting_slices());
         let known = node.and_then(|node| self.learned.grounds.by_node.get(&node));
         let mut known = known.into_iter().flatten();
         if let Some((_, site)) = known.find(|(features, _)| *features == question.features) {
             return Ok(site.clone());
         }
-        let pools = pools::gather(self, question)?;
+        let pools = pools::gather(self, question, named)?;
         let usable = |pool: &&Pool| pool.health == Health::Usable;
         let slices = pools.iter().filter(usable).flat_map(|pool| &pool.slices);
-        let slices: Arc<[SliceIndex]> = slices.copied().collect();
-        let site = Site {
+        let slices = slices.copied().collect();
+        let site = Arc::new(Site {
             ground: self.ground(question.features, &pools),
-            pools: pools.into(),
+            pools,
             slices,
-        };
+        });
         if let Some(node) = node {
             let known = self.learned.grounds.by_node.entry(node).or_default();
             known.push((question.features, site.clone()));
@@ -138,13 +136,17 @@ impl<E: Engine> Inventory<E> {
     }
 
     fn ground(&mut self, features: Features, pools: &[Pool]) -> Arc<Ground> {
-        let described = pools.iter().map(|pool| {
-            let usable = pool.health == Health::Usable;
-            let slices = if usable { &pool.slices[..] } else { &[] };
-            let shapes = slices.iter().map(|slice| self.slice(*slice).shape);
-            (pool.driver, usable, shapes.collect())
-        });
-        let key = (features, described.collect());
+        let mut described: SmallVec<[u32; 12]> = SmallVec::new();
+        for pool in pools {
+            described.push(pool.driver);
+            if pool.health != Health::Usable {
+                described.push(0);
+                continue;
+            }
+            described.push(pool.slices.len() as u32 + 1);
+            described.extend(pool.slices.iter().map(|slice| self.slice(*slice).shape));
+        }
+        let key = (features, described);
         if let Some(id) = self.learned.grounds.ids.get(&key) {
             return self.learned.grounds.known[*id].ground.clone();
         }
@@ -166,7 +168,7 @@ impl<E: Engine> Inventory<E> {
         let mut places = Vec::with_capacity(devices);
         let mut names = Vec::with_capacity(devices);
         let mut multi = Bits::new(devices);
-        let mut plain = Bits::new(devices);
+        let mut plain = Bits::all(devices);
         let sharing = features.has(Feature::ConsumableCapacity);
         let mut count = 0;
         for (pool_index, pool) in pools.iter().enumerate() {
@@ -175,20 +177,28 @@ impl<E: Engine> Inventory<E> {
             }
             for slice in &pool.slices {
                 let loaded = self.slice(*slice);
-                let devices = loaded.devices.iter().zip(loaded.source.devices.iter());
-                for (index, (device, source)) in devices.enumerate() {
-                    if sharing && source.allow_multiple_allocations == Some(true) {
-                        multi.insert(places.len());
-                    } else if is_plain(features, &loaded.source, source) {
-                        plain.insert(places.len());
+                let source = &loaded.source;
+                let ordinary = source.per_device_node_selection != Some(true)
+                    && (source.skip_node_operations.is_empty() || !is_experimental(features));
+                let first = places.len();
+                let devices = &loaded.devices[..];
+                for (place, device) in (first..).zip(devices) {
+                    if device.traits == Traits::NONE && ordinary {
+                        continue;
                     }
-                    places.push(Place {
-                        slice: count,
-                        device: index as u32,
-                        pool: pool_index as u32,
-                    });
-                    names.push(device.name);
+                    if sharing && device.traits.has(Traits::MULTI) {
+                        multi.insert(place);
+                    } else if ordinary && is_plain(features, device.traits) {
+                        continue;
+                    }
+                    plain.remove(place);
                 }
+                places.extend((0..devices.len()).map(|device| Place {
+                    slice: count,
+                    device: device as u32,
+                    pool: pool_index as u32,
+                }));
+                names.extend(devices.iter().map(|device| device.name));
                 count += 1;
             }
         }
@@ -215,7 +225,7 @@ impl<E: Engine> Inventory<E> {
         }
         let candidates = Arc::new(self.ask_selectors(features, site, programs));
         let known = &mut self.learned.grounds.known[id].candidates;
-        known.insert(programs.to_vec(), candidates.clone());
+        known.insert(programs.into(), candidates.clone());
         candidates
     }
 
@@ -226,40 +236,33 @@ impl<E: Engine> Inventory<E> {
         programs: &[ProgramId],
     ) -> Candidates {
         let binding = features.has(Feature::DeviceBindingAndStatus);
-        let places = &site.ground.places;
-        let mut suited = Bits::new(places.len());
-        let mut broken = Bits::new(places.len());
-        let mut fates: Vec<Outcome> = Vec::new();
-        let mut at = 0;
+        let places = site.ground.places.len();
+        let mut suited = Bits::new(places);
+        let mut broken = Bits::new(places);
+        let mut first = 0;
         for slice in site.slices.iter() {
-            let devices = &self.slice(*slice).source.devices;
-            fates.clear();
-            fates.extend(devices.iter().map(|device| {
-                let conditions = device.binding_conditions.as_ref();
-                match conditions.is_some_and(|list| !list.is_empty()) {
-                    true if !binding => Outcome::No,
-                    _ => Outcome::Yes,
-                }
-            }));
+            let devices = &self.slice(*slice).devices;
+            let count = devices.len();
+            let mut left = Bits::all(count);
+            if !binding {
+                let numbered = devices.iter().enumerate();
+                let barred = numbered.filter(|(_, device)| device.traits.has(Traits::CONDITIONS));
+                barred.for_each(|(index, _)| left.remove(index));
+            }
             for program in programs {
-                if fates.iter().all(|fate| *fate != Outcome::Yes) {
+                if left.is_empty() {
                     break;
                 }
                 let outcomes = outcomes(self, *program, *slice);
-                for (fate, outcome) in fates.iter_mut().zip(&*outcomes) {
-                    if *fate == Outcome::Yes {
-                        *fate = *outcome;
-                    }
+                if !outcomes.error.is_empty() {
+                    let mut error = left.clone();
+                    error.keep(&outcomes.error);
+                    broken.add_from(&error, first);
                 }
+                left.keep(&outcomes.yes);
             }
-            for fate in &fates {
-                match fate {
-                    Outcome::Yes => suited.insert(at),
-                    Outcome::Error => broken.insert(at),
-                    Outcome::No => {}
-                }
-                at += 1;
-            }
+            suited.add_from(&left, first);
+            first += count;
         }
         Candidates { suited, broken }
     }
@@ -282,18 +285,10 @@ impl<E: Engine> Inventory<E> {
     }
 }
 
-/// Whether a request that names no capacity takes the device as it is. One that several may share
-/// is never plain.
-fn is_plain(features: Features, slice: &ResourceSlice, device: &Device) -> bool {
-    let capacities = || {
-        let mut capacities = device.capacity.values();
-        capacities.all(|capacity| capacity.request_policy.is_none() && capacity.value.sign() >= 0)
-    };
-    let bars = |effect: &Effect| matches!(effect, Effect::NoSchedule | Effect::NoExecute);
-    slice.per_device_node_selection != Some(true)
-        && device.consumes_counters.is_empty()
-        && (slice.skip_node_operations.is_empty() || !is_experimental(features))
-        && (!features.has(Feature::ConsumableCapacity) || capacities())
-        && (!features.has(Feature::DeviceTaints)
-            || !device.taints.iter().any(|taint| bars(&taint.effect)))
+/// Whether a request that names no capacity takes a device as it is.
+fn is_plain(features: Features, traits: Traits) -> bool {
+    let may_refuse = traits.has(Traits::CONSUMES)
+        || traits.has(Traits::CHOOSY) && features.has(Feature::ConsumableCapacity)
+        || traits.has(Traits::TAINTED) && features.has(Feature::DeviceTaints);
+    !may_refuse
 }

@@ -5,20 +5,23 @@
 //! and can be [forgotten](Inventory::forget).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use trainyard_model::Text;
-use trainyard_model::claim::AllocationResult;
+use trainyard_model::claim::{AllocationResult, DeviceResult};
 use trainyard_model::class::DeviceClass;
 use trainyard_model::device::{Attribute, Device};
 use trainyard_model::quantity::Quantity;
 use trainyard_model::selector::{CompileError, Engine};
 use trainyard_model::slice::{DeviceId, ResourceSlice};
+use trainyard_model::taint::Effect;
 
 use crate::allocated::{Allocated, DeviceKey, Use};
 use crate::ground::Grounds;
-use crate::names::{Name, Names};
+use crate::names::{Name, Names, PoolId};
+use crate::outcomes::Outcomes;
 use crate::shapes::{ShapeId, Shapes};
 
 /// One element of an attribute's value.
@@ -73,17 +76,80 @@ fn list(elements: impl Iterator<Item = Element>) -> Value {
 #[derive(Debug)]
 pub(crate) struct LoadedDevice<D> {
     pub name: Name,
+    pub traits: Traits,
     /// What the engine made of it.
     pub cel: D,
     pub attributes: Vec<(Name, Value)>,
+}
+
+/// What of a device matters only where it is there, which is seldom: a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Traits(u8);
+
+impl Traits {
+    pub const NONE: Traits = Traits(0);
+    /// Several may share it.
+    pub const MULTI: Traits = Traits(1);
+    /// Takes from counters.
+    pub const CONSUMES: Traits = Traits(2);
+    /// Is of a compatibility group.
+    pub const GROUPED: Traits = Traits(4);
+    /// Has a binding condition.
+    pub const CONDITIONS: Traits = Traits(8);
+    /// Says which binding conditions it has, if only that there are none.
+    pub const NAMES_CONDITIONS: Traits = Traits(16);
+    /// Has a taint that keeps claims off it.
+    pub const TAINTED: Traits = Traits(32);
+    /// Has a capacity that may refuse a request which names none: one with a policy, or below zero.
+    pub const CHOOSY: Traits = Traits(64);
+
+    pub fn has(self, other: Traits) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    fn of(device: &Device) -> Traits {
+        let bars = |effect: &Effect| matches!(effect, Effect::NoSchedule | Effect::NoExecute);
+        let mut groups = device.consumes_counters.iter();
+        let mut capacities = device.capacity.values();
+        let conditions = device.binding_conditions.as_ref();
+        let found = [
+            (
+                Traits::MULTI,
+                device.allow_multiple_allocations == Some(true),
+            ),
+            (Traits::CONSUMES, !device.consumes_counters.is_empty()),
+            (
+                Traits::GROUPED,
+                groups.any(|entry| !entry.compatibility_groups.is_empty()),
+            ),
+            (
+                Traits::CONDITIONS,
+                conditions.is_some_and(|list| !list.is_empty()),
+            ),
+            (Traits::NAMES_CONDITIONS, conditions.is_some()),
+            (
+                Traits::TAINTED,
+                device.taints.iter().any(|taint| bars(&taint.effect)),
+            ),
+            (
+                Traits::CHOOSY,
+                capacities
+                    .any(|capacity| capacity.request_policy.is_some() || capacity.value.sign() < 0),
+            ),
+        ];
+        let found = found.into_iter().filter(|(_, found)| *found);
+        Traits(found.fold(0, |sum, (one, _)| sum | one.0))
+    }
 }
 
 /// A slice, converted device by device.
 #[derive(Debug)]
 pub(crate) struct LoadedSlice<D> {
     pub source: Arc<ResourceSlice>,
+    /// The node that it names.
+    pub node: Option<Name>,
     pub driver: Name,
-    pub pool: Name,
+    pub pool: PoolId,
     pub shape: ShapeId,
     pub devices: Arc<[LoadedDevice<D>]>,
 }
@@ -93,6 +159,9 @@ pub(crate) type Program<X> = Result<X, CompileError>;
 
 /// The number of a compiled expression.
 pub(crate) type ProgramId = u32;
+
+/// The selectors of a request: its class's, then its own.
+pub(crate) type Selectors = SmallVec<[ProgramId; 4]>;
 
 /// A class, its selectors compiled.
 #[derive(Debug)]
@@ -157,33 +226,27 @@ impl<X> Programs<X> {
     }
 }
 
-/// What a selector says of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    No,
-    Yes,
-    /// Fails to compile or at run time.
-    Error,
-}
-
 /// Where a slice is kept.
 pub(crate) type SliceIndex = u32;
 
 /// Which slices a node sees.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    by_node: FxHashMap<Name, Vec<SliceIndex>>,
+    by_node: FxHashMap<Name, Slices>,
     shared: Vec<SliceIndex>,
     /// How many of `shared` are for some nodes only.
     selecting: usize,
-    by_pool: FxHashMap<(Name, Name), Vec<SliceIndex>>,
+    /// Built when it is first asked for: most nodes have all slices of their pools.
+    by_pool: OnceLock<FxHashMap<PoolId, Slices>>,
 }
+
+type Slices = SmallVec<[SliceIndex; 4]>;
 
 /// What calls learned about slices and classes.
 #[derive(Debug, Default)]
 pub(crate) struct Learned {
     index: Option<Index>,
-    pub outcomes: FxHashMap<ShapeId, Vec<(ProgramId, Arc<[Outcome]>)>>,
+    pub outcomes: FxHashMap<(ShapeId, ProgramId), Outcomes>,
     pub grounds: Grounds,
 }
 
@@ -230,13 +293,14 @@ impl<E: Engine> Inventory<E> {
                 SliceIndex::try_from(self.slices.len() - 1).expect("fewer than four billion slices")
             }
         };
+        let (node, pool) = (loaded.node, loaded.pool);
         if let Some(known) = &mut self.learned.index {
-            let node = slice.node_name.as_ref().filter(|name| !name.is_empty());
-            let node = node.map(|name| self.names.intern(name));
-            known.add(index, node, (loaded.driver, loaded.pool), selects(slice));
-            self.forget_sites(node, (loaded.driver, loaded.pool));
+            known.add(index, &loaded);
         }
         self.slices[index as usize] = Some(loaded);
+        if self.learned.index.is_some() {
+            self.forget_sites(node, pool);
+        }
         self.slice_ids.insert(slice.name.clone(), index);
     }
 
@@ -250,17 +314,14 @@ impl<E: Engine> Inventory<E> {
         };
         self.free.push(index);
         if self.learned.index.is_some() {
-            let node = slice.source.node_name.as_deref();
-            let node = node.filter(|name| !name.is_empty());
-            let node = node.and_then(|name| self.names.find(name));
-            self.forget_sites(node, (slice.driver, slice.pool));
+            self.forget_sites(slice.node, slice.pool);
             if let Some(known) = &mut self.learned.index {
-                let selects = selects(&slice.source);
-                known.remove(index, node, (slice.driver, slice.pool), selects);
+                known.remove(index, &slice);
             }
         }
         if self.shapes.remove(slice.shape) {
-            self.learned.outcomes.remove(&slice.shape);
+            let outcomes = &mut self.learned.outcomes;
+            outcomes.retain(|(shape, _), _| *shape != slice.shape);
             self.learned.grounds = Grounds::default();
         }
     }
@@ -320,28 +381,44 @@ impl<E: Engine> Inventory<E> {
     /// `holder` has all that `result` lists: whole devices, and shares with what they take. Devices
     /// with admin access stay free. A nil share id is told apart by the holder.
     pub fn hold_result(&mut self, result: &AllocationResult, holder: &Text) {
-        for device in result.results.iter().filter(|device| !device.admin_access) {
-            let key = self.key_of(&device.driver, &device.pool, &device.device);
+        self.each_device(result, |allocated, key, device| {
             let Some(share) = &device.share_id else {
-                self.allocated.hold(key, holder.clone());
-                continue;
+                return allocated.hold(key, holder.clone());
             };
             let share = share_name(share, holder);
-            self.allocated.share(key, share, holder.clone());
+            allocated.share(key, share, holder.clone());
             if let Some(amounts) = &device.consumed_capacity {
-                self.allocated.consume(key, amounts);
+                allocated.consume(key, amounts);
             }
-        }
+        });
     }
 
     /// Takes back what [`Inventory::hold_result`] did.
     pub fn release_result(&mut self, result: &AllocationResult, holder: &Text) {
-        for device in result.results.iter().filter(|device| !device.admin_access) {
-            let key = self.key_of(&device.driver, &device.pool, &device.device);
+        self.each_device(result, |allocated, key, device| {
             let share = device.share_id.as_ref();
             let share = share.map(|share| share_name(share, holder));
             let amounts = device.consumed_capacity.as_ref();
-            self.allocated.release(key, share.as_ref(), amounts, holder);
+            allocated.release(key, share.as_ref(), amounts, holder);
+        });
+    }
+
+    fn each_device(
+        &mut self,
+        result: &AllocationResult,
+        mut change: impl FnMut(&mut Allocated, DeviceKey, &DeviceResult),
+    ) {
+        let mut last: Option<(&DeviceResult, PoolId)> = None;
+        for device in result.results.iter().filter(|device| !device.admin_access) {
+            let pool = match last {
+                Some((last, pool)) if last.pool == device.pool && last.driver == device.driver => {
+                    pool
+                }
+                _ => self.names.intern_pool(&device.driver, &device.pool),
+            };
+            last = Some((device, pool));
+            let key = (pool, self.names.intern(&device.device));
+            change(&mut self.allocated, key, device);
         }
     }
 
@@ -357,28 +434,17 @@ impl<E: Engine> Inventory<E> {
 
     /// Who has (part of) a device: holders in the order in which they came.
     pub fn holders(&self, device: &DeviceId) -> Vec<Text> {
-        let key = (
-            self.names.find(&device.driver),
-            self.names.find(&device.pool),
-            self.names.find(&device.device),
-        );
-        let (Some(driver), Some(pool), Some(name)) = key else {
+        let pool = self.names.find_pool(&device.driver, &device.pool);
+        let (Some(pool), Some(name)) = (pool, self.names.find(&device.device)) else {
             return Vec::new();
         };
-        let used = self.allocated.get((driver, pool, name));
+        let used = self.allocated.get((pool, name));
         used.map(Use::holders).unwrap_or_default()
     }
 
     pub(crate) fn key(&mut self, device: &DeviceId) -> DeviceKey {
-        self.key_of(&device.driver, &device.pool, &device.device)
-    }
-
-    fn key_of(&mut self, driver: &Text, pool: &Text, device: &Text) -> DeviceKey {
-        (
-            self.names.intern(driver),
-            self.names.intern(pool),
-            self.names.intern(device),
-        )
+        let pool = self.names.intern_pool(&device.driver, &device.pool);
+        (pool, self.names.intern(&device.device))
     }
 
     fn load(&mut self, slice: &Arc<ResourceSlice>) -> LoadedSlice<E::Device> {
@@ -389,25 +455,24 @@ impl<E: Engine> Inventory<E> {
                 .map(|device| load_device(engine, names, slice, device))
                 .collect()
         });
+        let node = slice.node_name.as_ref().filter(|name| !name.is_empty());
         LoadedSlice {
             source: shaped.slice,
+            node: node.map(|name| self.names.intern(name)),
             driver: self.names.intern(&slice.driver),
-            pool: self.names.intern(&slice.pool.name),
+            pool: self.names.intern_pool(&slice.driver, &slice.pool.name),
             shape: shaped.id,
             devices: shaped.devices,
         }
     }
 
     /// Slices of a node, or of a pool, change: which pools a node sees must be found out anew.
-    fn forget_sites(&mut self, node: Option<Name>, pool: (Name, Name)) {
+    fn forget_sites(&mut self, node: Option<Name>, pool: PoolId) {
         let of_node = |index: &SliceIndex| {
             let slice = self.slices[*index as usize].as_ref();
-            slice.is_none_or(|slice| {
-                let name = slice.source.node_name.as_deref();
-                name.is_some() && name.and_then(|name| self.names.find(name)) == node
-            })
+            slice.is_none_or(|slice| slice.node == node)
         };
-        let alone = node.is_some() && self.slices_of_pool(pool.0, pool.1).iter().all(of_node);
+        let alone = node.is_some() && self.slices_of_pool(pool).iter().all(of_node);
         self.learned.grounds.forget(node.filter(|_| alone));
     }
 
@@ -423,21 +488,16 @@ impl<E: Engine> Inventory<E> {
             return;
         }
         let mut index = Index::default();
-        let slices = self.slices.iter().enumerate();
-        for (at, slice) in slices.filter_map(|(at, slice)| Some((at, slice.as_ref()?))) {
-            let node = slice.source.node_name.as_ref();
-            let node = node.filter(|name| !name.is_empty());
-            let node = node.map(|name| self.names.intern(name));
-            let selects = selects(&slice.source);
-            index.add(at as SliceIndex, node, (slice.driver, slice.pool), selects);
+        for (at, slice) in numbered(&self.slices) {
+            index.add(at, slice);
         }
         self.learned.index = Some(index);
     }
 
     /// The slices that name `node`, then those that name none.
-    pub(crate) fn slices_for(&self, node: &str) -> impl Iterator<Item = SliceIndex> + '_ {
+    pub(crate) fn slices_for(&self, node: Option<Name>) -> impl Iterator<Item = SliceIndex> + '_ {
         let index = self.learned.index.as_ref();
-        let own = index.and_then(|index| index.by_node.get(&self.names.find(node)?));
+        let own = index.and_then(|index| index.by_node.get(&node?));
         let shared = index
             .map(|index| index.shared.as_slice())
             .unwrap_or_default();
@@ -445,10 +505,20 @@ impl<E: Engine> Inventory<E> {
     }
 
     /// All slices of a pool, on whatever node.
-    pub(crate) fn slices_of_pool(&self, driver: Name, pool: Name) -> &[SliceIndex] {
-        let index = self.learned.index.as_ref();
-        let slices = index.and_then(|index| index.by_pool.get(&(driver, pool)));
-        slices.map(Vec::as_slice).unwrap_or_default()
+    pub(crate) fn slices_of_pool(&self, pool: PoolId) -> &[SliceIndex] {
+        let Some(index) = &self.learned.index else {
+            return &[];
+        };
+        let by_pool = index.by_pool.get_or_init(|| {
+            let mut by_pool: FxHashMap<_, Slices> = FxHashMap::default();
+            for (at, slice) in numbered(&self.slices) {
+                let slices = by_pool.entry(slice.pool).or_default();
+                slices.push(at);
+            }
+            by_pool
+        });
+        let slices = by_pool.get(&pool);
+        slices.map(SmallVec::as_slice).unwrap_or_default()
     }
 
     pub(crate) fn slice(&self, index: SliceIndex) -> &LoadedSlice<E::Device> {
@@ -471,30 +541,36 @@ impl Use {
 }
 
 impl Index {
-    fn add(&mut self, slice: SliceIndex, node: Option<Name>, pool: (Name, Name), selects: bool) {
-        self.selecting += usize::from(selects);
-        match node {
-            Some(node) => self.by_node.entry(node).or_default().push(slice),
-            None => self.shared.push(slice),
+    fn add<D>(&mut self, index: SliceIndex, slice: &LoadedSlice<D>) {
+        self.selecting += usize::from(selects(&slice.source));
+        match slice.node {
+            Some(node) => self.by_node.entry(node).or_default().push(index),
+            None => self.shared.push(index),
         }
-        self.by_pool.entry(pool).or_default().push(slice);
+        if let Some(by_pool) = self.by_pool.get_mut() {
+            let slices = by_pool.entry(slice.pool).or_default();
+            slices.push(index);
+        }
     }
 
-    fn remove(&mut self, slice: SliceIndex, node: Option<Name>, pool: (Name, Name), selects: bool) {
-        self.selecting -= usize::from(selects);
-        let drop = |list: &mut Vec<SliceIndex>| list.retain(|other| *other != slice);
-        match node {
-            Some(node) => {
-                if let Some(list) = self.by_node.get_mut(&node) {
-                    drop(list);
-                }
-            }
-            None => drop(&mut self.shared),
+    fn remove<D>(&mut self, index: SliceIndex, slice: &LoadedSlice<D>) {
+        self.selecting -= usize::from(selects(&slice.source));
+        let drop = |list: &mut Slices| list.retain(|other| *other != index);
+        match slice.node {
+            Some(node) => drop(self.by_node.entry(node).or_default()),
+            None => self.shared.retain(|other| *other != index),
         }
-        if let Some(list) = self.by_pool.get_mut(&pool) {
-            drop(list);
+        if let Some(by_pool) = self.by_pool.get_mut() {
+            drop(by_pool.entry(slice.pool).or_default());
         }
     }
+}
+
+fn numbered<D>(
+    slices: &[Option<LoadedSlice<D>>],
+) -> impl Iterator<Item = (SliceIndex, &LoadedSlice<D>)> {
+    let numbered = (0..).zip(slices);
+    numbered.filter_map(|(at, slice)| Some((at, slice.as_ref()?)))
 }
 
 /// Whether a slice is for nodes of some kind, not for one by name or for all.
@@ -523,6 +599,7 @@ fn load_device<E: Engine>(
     let attributes = device.attributes.iter();
     LoadedDevice {
         name: names.intern(&device.name),
+        traits: Traits::of(device),
         cel: engine.convert(&slice.driver, device),
         attributes: attributes
             .map(|(name, value)| (names.intern(name), Value::of(value, names)))

@@ -28,6 +28,7 @@ mod matching;
 mod names;
 mod nodes;
 mod options;
+mod outcomes;
 mod pools;
 mod problem;
 mod prune;

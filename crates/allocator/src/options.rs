@@ -3,6 +3,7 @@
 //!
 //! Source: `validateDeviceRequest`, `isSelectable`, `allocateDevice` of upstream's allocator.
 
+use smallvec::SmallVec;
 use trainyard_model::Text;
 use trainyard_model::claim::{AllocationMode, DeviceQuery, DeviceRequest, ResourceClaim};
 use trainyard_model::device::Device;
@@ -14,7 +15,7 @@ use trainyard_model::taint::{Effect, Taint, Toleration};
 use crate::allocated::Use;
 use crate::bits::Bits;
 use crate::capacity;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Selectors};
 use crate::nodes;
 use crate::pools::Health;
 use crate::problem::{Choice, Problem, device_at, wants_all};
@@ -72,7 +73,7 @@ pub(crate) fn check<'a, E: Engine>(
         });
     };
     let source = class.source.clone();
-    let mut selectors = Vec::with_capacity(class.selectors.len() + query.selectors.len());
+    let mut selectors = Selectors::new();
     for selector in &class.selectors {
         // One without CEL is looked at only when it is reached, and compiles as little as "".
         let nothing = || {
@@ -96,7 +97,7 @@ pub(crate) fn check<'a, E: Engine>(
         open: Bits::new(problem.len()),
         broken: Bits::new(problem.len()),
         all: None,
-        constraints: Vec::new(),
+        constraints: SmallVec::new(),
         amounts: Vec::new(),
         selectors,
         class_selectors,

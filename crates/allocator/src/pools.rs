@@ -3,12 +3,12 @@
 //! Source: upstream's `pools_experimental.go` (`pools_incubating.go` is the same).
 
 use rustc_hash::FxHashSet;
+use smallvec::{SmallVec, smallvec};
 use trainyard_model::features::Feature;
 use trainyard_model::selector::Engine;
-use trainyard_model::slice::ResourceSlice;
 
-use crate::inventory::{Inventory, SliceIndex};
-use crate::names::Name;
+use crate::inventory::{Inventory, LoadedSlice, SliceIndex, Traits};
+use crate::names::{Name, PoolId};
 use crate::nodes;
 use crate::verdict::{Fatal, PoolFault, Question};
 
@@ -24,11 +24,11 @@ pub(crate) enum Health {
 /// A pool as a node sees it.
 #[derive(Debug)]
 pub(crate) struct Pool {
+    pub id: PoolId,
     pub driver: Name,
-    pub name: Name,
     pub health: Health,
     /// Slices with devices for the node, in the order in which they are searched.
-    pub slices: Vec<SliceIndex>,
+    pub slices: SmallVec<[SliceIndex; 2]>,
     /// Slices with devices for other nodes: those in use take from the counters, too.
     pub elsewhere: Vec<SliceIndex>,
     /// Slices with counter sets.
@@ -40,21 +40,21 @@ pub(crate) struct Pool {
 pub(crate) fn gather<E: Engine>(
     inventory: &Inventory<E>,
     question: &Question<'_>,
-) -> Result<Vec<Pool>, Fatal> {
-    let mut pools: Vec<Pool> = Vec::with_capacity(2);
-    for index in inventory.slices_for(&question.node.name) {
+    node: Option<Name>,
+) -> Result<SmallVec<[Pool; 2]>, Fatal> {
+    let mut pools: SmallVec<[Pool; 2]> = SmallVec::new();
+    for index in inventory.slices_for(node) {
         let loaded = inventory.slice(index);
         let slice = &*loaded.source;
-        if !is_relevant(slice, question)? {
+        if !is_relevant(loaded, question)? {
             continue;
         }
-        let same = |pool: &Pool| (pool.driver, pool.name) == (loaded.driver, loaded.pool);
-        let Some(pool) = pools.iter_mut().find(|pool| same(pool)) else {
+        let Some(pool) = pools.iter_mut().find(|pool| pool.id == loaded.pool) else {
             pools.push(Pool {
+                id: loaded.pool,
                 driver: loaded.driver,
-                name: loaded.pool,
                 health: Health::Usable,
-                slices: vec![index],
+                slices: smallvec![index],
                 elsewhere: Vec::new(),
                 counters: Vec::new(),
                 binding: false,
@@ -69,29 +69,22 @@ pub(crate) fn gather<E: Engine>(
             pool.slices.push(index);
         }
     }
-    pools.retain_mut(|pool| complete(inventory, question, pool));
-    let name = |pool: &Pool| {
-        let slice = pool.slices.first().or(pool.counters.first());
-        let slice = &inventory
-            .slice(*slice.expect("a pool is made of slices"))
-            .source;
-        (slice.driver.clone(), slice.pool.name.clone())
-    };
-    if pools.len() > 1 {
-        pools.sort_by_cached_key(|pool| (pool.binding, name(pool)));
-    }
+    pools.retain(|pool| complete(inventory, question, pool));
+    let key = |pool: &Pool| (pool.binding, inventory.names.pool(pool.id));
+    pools.sort_by(|a, b| key(a).cmp(&key(b)));
     Ok(pools)
 }
 
 /// Whether a slice has devices or counters for the node.
-fn is_relevant(slice: &ResourceSlice, question: &Question<'_>) -> Result<bool, Fatal> {
+fn is_relevant<D>(loaded: &LoadedSlice<D>, question: &Question<'_>) -> Result<bool, Fatal> {
+    let slice = &*loaded.source;
     let partitionable = question.features.has(Feature::PartitionableDevices);
     if !partitionable
         && (slice.per_device_node_selection.is_some() || !slice.shared_counters.is_empty())
     {
         return Ok(false);
     }
-    if is_hidden(slice, question) {
+    if is_hidden(loaded, question) {
         return Ok(false);
     }
     let failed = |error: nodes::SelectorError| Fatal::SliceSelector {
@@ -116,14 +109,12 @@ fn is_relevant(slice: &ResourceSlice, question: &Question<'_>) -> Result<bool, F
 }
 
 /// Without the feature, a slice that declares compatibility groups is as if it were not there.
-fn is_hidden(slice: &ResourceSlice, question: &Question<'_>) -> bool {
+fn is_hidden<D>(slice: &LoadedSlice<D>, question: &Question<'_>) -> bool {
     !question.features.has(Feature::CompatibilityGroups)
-        && slice.devices.iter().any(|device| {
-            let consumed = device.consumes_counters.iter();
-            consumed
-                .clone()
-                .any(|entry| !entry.compatibility_groups.is_empty())
-        })
+        && slice
+            .devices
+            .iter()
+            .any(|device| device.traits.has(Traits::GROUPED))
 }
 
 /// Completes a pool and judges it; `false`: it is obsolete.
@@ -133,7 +124,7 @@ fn complete<E: Engine>(inventory: &Inventory<E>, question: &Question<'_>, pool: 
     let source = |index: &SliceIndex| &*inventory.slice(*index).source;
     let mut others: Vec<SliceIndex> = Vec::new();
     if pool.slices.len() as i64 != wanted {
-        let all = inventory.slices_of_pool(pool.driver, pool.name);
+        let all = inventory.slices_of_pool(pool.id);
         if all
             .iter()
             .any(|index| source(index).pool.generation > generation)
@@ -141,7 +132,8 @@ fn complete<E: Engine>(inventory: &Inventory<E>, question: &Question<'_>, pool: 
             return false;
         }
         let visible = |index: &&SliceIndex| {
-            source(index).pool.generation == generation && !is_hidden(source(index), question)
+            source(index).pool.generation == generation
+                && !is_hidden(inventory.slice(**index), question)
         };
         others.extend(all.iter().filter(visible));
         if others.len() as i64 != wanted {
@@ -172,10 +164,8 @@ fn complete<E: Engine>(inventory: &Inventory<E>, question: &Question<'_>, pool: 
     // An invalid pool has no devices upstream, so it is never put behind the others.
     pool.binding = pool.health == Health::Usable
         && pool.slices.iter().any(|index| {
-            let devices = &source(index).devices;
-            devices
-                .iter()
-                .any(|device| device.binding_conditions.is_some())
+            let mut devices = inventory.slice(*index).devices.iter();
+            devices.any(|device| device.traits.has(Traits::NAMES_CONDITIONS))
         });
     true
 }
@@ -186,16 +176,17 @@ fn fault<E: Engine>(
     pool: &Pool,
 ) -> Option<PoolFault> {
     // Validation keeps names apart inside a slice, but it need not have run.
-    let devices = || {
+    let names = || {
         let slices = pool.slices.iter().map(|index| inventory.slice(*index));
-        slices.flat_map(|slice| slice.devices.iter().zip(slice.source.devices.iter()))
+        slices.flat_map(|slice| slice.devices.iter().map(|device| device.name))
     };
-    let mut names: Vec<Name> = devices().map(|(device, _)| device.name).collect();
-    names.sort_unstable();
-    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+    // The names of a slice are mostly numbered one after the other.
+    if !names().is_sorted_by(|a, b| a < b) {
         let mut seen: FxHashSet<Name> = FxHashSet::default();
-        let twice = devices().find(|(device, _)| !seen.insert(device.name));
-        return twice.map(|(_, source)| PoolFault::DuplicateDevice(source.name.clone()));
+        if let Some(twice) = names().find(|name| !seen.insert(*name)) {
+            let name = inventory.names.text(twice).clone();
+            return Some(PoolFault::DuplicateDevice(name));
+        }
     }
     if !question.features.has(Feature::PartitionableDevices) {
         return None;
@@ -210,7 +201,15 @@ fn fault<E: Engine>(
         }
     }
     for index in pool.slices.iter().chain(&pool.elsewhere) {
-        let devices = inventory.slice(*index).source.devices.iter();
+        let slice = inventory.slice(*index);
+        if !slice
+            .devices
+            .iter()
+            .any(|device| device.traits.has(Traits::CONSUMES))
+        {
+            continue;
+        }
+        let devices = slice.source.devices.iter();
         for entry in devices.flat_map(|device| &device.consumes_counters) {
             let Some(set) = sets().find(|set| set.name == entry.counter_set) else {
                 return Some(PoolFault::MissingCounterSet(entry.counter_set.clone()));

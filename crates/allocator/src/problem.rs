@@ -7,6 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use trainyard_model::claim::{AllocationMode, DeviceQuery, DeviceRequest, ResourceClaim};
 use trainyard_model::class::DeviceClass;
 use trainyard_model::device::Device;
@@ -20,7 +21,7 @@ use crate::bits::Bits;
 use crate::constraints::Constraint;
 use crate::counters::Counters;
 use crate::ground::{Place, Site};
-use crate::inventory::{Inventory, Outcome, ProgramId, SliceIndex};
+use crate::inventory::{Inventory, Selectors, SliceIndex};
 use crate::pools::{Health, Pool};
 use crate::verdict::{Fatal, Question, claim_name};
 
@@ -54,11 +55,10 @@ pub(crate) struct Choice<'a> {
     /// With `All`: the devices to take, in order.
     pub all: Option<Vec<usize>>,
     /// Constraints of the claim that apply, with the column of their values.
-    pub constraints: Vec<(usize, usize)>,
+    pub constraints: SmallVec<[(usize, usize); 2]>,
     /// What it takes of devices that several may share: by place.
     pub amounts: Vec<(usize, Vec<i128>)>,
-    /// Selectors of the class, then of the request.
-    pub selectors: Vec<ProgramId>,
+    pub selectors: Selectors,
     /// How many of them are the class's.
     pub class_selectors: usize,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Problem<'a> {
     pub node: &'a Node,
     pub claims: &'a [&'a ResourceClaim],
     pub features: Features,
-    pub site: Site,
+    pub site: Arc<Site>,
     pub slots: Vec<Slot>,
     /// The slots of each claim.
     pub claim_slots: Vec<Range<usize>>,
@@ -145,78 +145,13 @@ impl Problem<'_> {
 
     pub fn key(&self, place: usize) -> DeviceKey {
         let pool = self.pool_at(place);
-        (pool.driver, pool.name, self.site.ground.names[place])
+        (pool.id, self.site.ground.names[place])
     }
 
     /// Devices that several may share.
     pub fn multi(&self) -> &Bits {
         &self.site.ground.multi
     }
-}
-
-/// Which selectors say what of the devices of one slice.
-pub(crate) fn outcomes<E: Engine>(
-    inventory: &mut Inventory<E>,
-    program: ProgramId,
-    slice: SliceIndex,
-) -> Arc<[Outcome]> {
-    let Inventory {
-        engine,
-        programs,
-        slices,
-        learned,
-        ..
-    } = inventory;
-    let loaded = slices[slice as usize]
-        .as_ref()
-        .expect("the index names slices that are there");
-    let known = learned.outcomes.entry(loaded.shape).or_default();
-    if let Some((_, outcomes)) = known.iter().find(|(id, _)| *id == program) {
-        return outcomes.clone();
-    }
-    let expression = match programs.get(program) {
-        Ok(expression) => expression,
-        Err(_) => {
-            let outcomes: Arc<[Outcome]> = vec![Outcome::Error; loaded.devices.len()].into();
-            known.push((program, outcomes.clone()));
-            return outcomes;
-        }
-    };
-    // Devices that look alike to the expression are evaluated once. Beyond a few kinds the search
-    // for the like costs more than it saves.
-    const KINDS: usize = 24;
-    let mut buffer: Vec<u64> = Vec::with_capacity(64);
-    let mut kinds: Vec<(usize, usize, Outcome)> = Vec::with_capacity(8);
-    let outcomes: Arc<[Outcome]> = loaded
-        .devices
-        .iter()
-        .map(|device| {
-            let start = buffer.len();
-            let promised = engine.signature(expression, &device.cel, &mut buffer);
-            let key = &buffer[start..];
-            let like = kinds
-                .iter()
-                .find(|(from, to, _)| promised && buffer[*from..*to] == *key);
-            if let Some((_, _, outcome)) = like {
-                let outcome = *outcome;
-                buffer.truncate(start);
-                return outcome;
-            }
-            let outcome = match engine.matches(expression, &device.cel) {
-                Ok(true) => Outcome::Yes,
-                Ok(false) => Outcome::No,
-                Err(_) => Outcome::Error,
-            };
-            if promised && kinds.len() < KINDS {
-                kinds.push((start, buffer.len(), outcome));
-            } else {
-                buffer.truncate(start);
-            }
-            outcome
-        })
-        .collect();
-    known.push((program, outcomes.clone()));
-    outcomes
 }
 
 /// The device at a place, and its slice.
@@ -276,10 +211,18 @@ fn describe_places<E: Engine>(inventory: &Inventory<E>, problem: &mut Problem<'_
         problem.room.push((place, room.collect()));
     }
     for (index, pool) in site.pools.iter().enumerate() {
-        for (device, used) in inventory.allocated.of_pool(pool.driver, pool.name) {
-            let Some(place) = site.ground.find(index, *device) else {
+        let in_use = inventory.allocated.of_pool(pool.id);
+        if in_use.is_empty() {
+            continue;
+        }
+        // Both are in the order of the names' numbers.
+        let mut named = site.ground.named(index);
+        for (device, used) in in_use {
+            named = &named[named.partition_point(|(_, name, _)| name < device)..];
+            let Some((_, _, place)) = named.first().filter(|(_, name, _)| name == device) else {
                 continue;
             };
+            let place = *place as usize;
             if !used.exclusive.is_empty() {
                 problem.held.insert(place);
             }

@@ -2,6 +2,8 @@
 //!
 //! Source: `allocateDevice` and `rollbackDevice` of upstream's allocator.
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::bits::Bits;
 use crate::constraints::{FAILS, Kind, MISSING};
 use crate::counters::Common;
@@ -45,7 +47,7 @@ pub(crate) struct State<'p, 'a> {
     saved: Vec<Common>,
     /// Elements that the devices under each constraint have in common (or have at all, where they
     /// must differ), after each device.
-    pub values: Vec<Vec<u64>>,
+    pub values: SmallVec<[SmallVec<[u64; 8]>; 1]>,
     /// What is taken of devices that several may share.
     pub taken: Vec<Vec<i128>>,
     /// How many shares of each device were taken.
@@ -69,7 +71,7 @@ impl<'p, 'a> State<'p, 'a> {
             left: problem.counters.available.clone(),
             common: problem.counters.common.clone(),
             saved: Vec::new(),
-            values: vec![Vec::new(); problem.constraints.len()],
+            values: smallvec![SmallVec::new(); problem.constraints.len()],
             taken: vec![Vec::new(); shared],
             shares: vec![0; shared],
         }

@@ -25,23 +25,30 @@ pub trait Engine {
     /// Compiles the expression of a derived attribute (KEP-6080), whose result type differs.
     fn compile_derived(&mut self, source: &str) -> Result<Self::Expression, CompileError>;
 
-    /// Appends to `key` what `expression` can see of `device`: what it reads, as interned numbers, and
-    /// whether all of the device's attributes convert. Devices with equal keys have equal outcomes,
-    /// exactly (no hashes), so the allocator evaluates once per kind of device instead of once per
-    /// device. `false`: no such promise, evaluate each device (the key is then meaningless).
-    fn signature(
+    /// Whether `expression` cannot tell two devices apart: all that it reads of them is equal, and
+    /// all of their attributes convert. Then their outcomes are equal, exactly, so the allocator
+    /// evaluates once a kind of device instead of once a device. `false` promises nothing.
+    fn is_alike(
         &self,
         expression: &Self::Expression,
-        device: &Self::Device,
-        key: &mut Vec<u64>,
+        one: &Self::Device,
+        other: &Self::Device,
     ) -> bool;
+
+    /// Whether all of a device's attributes convert. Where one does not, every expression fails.
+    fn converts(&self, device: &Self::Device) -> bool;
+
+    /// Evaluates a selector.
+    fn judge(&self, expression: &Self::Expression, device: &Self::Device) -> Judgement;
 
     /// Evaluates a selector. `Err` is fatal for the whole attempt upstream.
     fn matches(
         &self,
         expression: &Self::Expression,
         device: &Self::Device,
-    ) -> Result<bool, EvalError>;
+    ) -> Result<bool, EvalError> {
+        self.judge(expression, device).fits
+    }
 
     /// Evaluates a derived attribute.
     fn derive(
@@ -49,6 +56,16 @@ pub trait Engine {
         expression: &Self::Expression,
         device: &Self::Device,
     ) -> Result<Attribute, EvalError>;
+}
+
+/// What a selector says of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether it lets the device pass. `Err` is fatal for the whole attempt upstream.
+    pub fits: Result<bool, EvalError>,
+    /// Whether nothing of the device was looked at but its driver: then it says the same of all
+    /// devices of that driver that [convert](Engine::converts).
+    pub by_driver: bool,
 }
 
 /// The expression does not compile.

@@ -244,7 +244,7 @@ impl Checker<'_> {
                 }
                 Ok(plain)
             }
-            Kind::Attribute { .. } => Ok(Type::Dyn),
+            Kind::Attribute { .. } | Kind::Driver => Ok(Type::Dyn),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::value::{Key, Map, Value};
 /// A device, converted once.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    pub(crate) driver: Arc<str>,
+    pub(crate) driver: Value,
     pub(crate) multiple: bool,
     pub(crate) attributes: Arc<Map>,
     pub(crate) capacity: Arc<Map>,
@@ -48,7 +48,7 @@ impl Subject {
             multiple: device.allow_multiple_allocations.unwrap_or_default(),
             attributes: lenient(attributes),
             capacity: lenient(capacity),
-            driver,
+            driver: Value::String(driver),
             broken,
         }
     }

@@ -8,7 +8,9 @@ use trainyard_model::Text;
 use trainyard_model::device::{Attribute, Device};
 use trainyard_model::features::{Feature, Features};
 use trainyard_model::quantity::Quantity;
-use trainyard_model::selector::{self, CheckError, CompileError, EvalError, ExpressionCheck};
+use trainyard_model::selector::{
+    self, CheckError, CompileError, EvalError, ExpressionCheck, Judgement,
+};
 
 use crate::check::{Environment, check};
 use crate::declarations::functions;
@@ -36,8 +38,8 @@ struct Compiled {
 impl Expression {
     /// What evaluating it on this device costs; `None`: the device cannot be evaluated on.
     pub fn cost(&self, device: &Prepared) -> Option<u64> {
-        let subject = &device.0.subject;
-        let (_, cost) = evaluate(&self.0.tree, subject);
+        let subject = &device.content.subject;
+        let cost = evaluate(&self.0.tree, subject).cost;
         subject.broken.is_none().then_some(cost)
     }
 }
@@ -55,7 +57,11 @@ struct Reads {
 /// A device as the engine keeps it: converted, with its parts numbered so that equal ones are
 /// recognised without comparing them. Equal devices share it.
 #[derive(Debug, Clone)]
-pub struct Prepared(Arc<Content>);
+pub struct Prepared {
+    content: Arc<Content>,
+    /// Whether all attributes convert.
+    converts: bool,
+}
 
 #[derive(Debug)]
 struct Content {
@@ -65,6 +71,29 @@ struct Content {
     capacity: u64,
     /// By attribute's number, ascending: the number of its value.
     values: Vec<(u64, u64)>,
+}
+
+impl Content {
+    /// Whether the other has the same value of an attribute, or neither has any.
+    fn has_same(&self, other: &Content, attribute: u64) -> bool {
+        let find = |content: &Content| {
+            let values = &content.values;
+            values.binary_search_by_key(&attribute, |(name, _)| *name)
+        };
+        match find(self) {
+            // Devices of one slice mostly have the same attributes.
+            Ok(at)
+                if other
+                    .values
+                    .get(at)
+                    .is_some_and(|(name, _)| *name == attribute) =>
+            {
+                self.values[at] == other.values[at]
+            }
+            Ok(at) => find(other).is_ok_and(|other_at| self.values[at] == other.values[other_at]),
+            Err(_) => find(other).is_err(),
+        }
+    }
 }
 
 /// Evaluates stored expressions.
@@ -211,6 +240,7 @@ impl Reads {
                 self.all_attributes = true;
                 self.all_capacity = true;
             }
+            Kind::Driver => self.driver = true,
             Kind::Constant(_) | Kind::Identifier(_) => {}
             Kind::Call { arguments, .. } => arguments.iter().for_each(|a| self.visit(a)),
             Kind::List(items) => items.iter().for_each(|item| self.visit(&item.value)),
@@ -272,13 +302,16 @@ impl selector::Engine for Engine {
         let attributes = self.number(format!("{:?}", subject.attributes));
         let capacity = self.number(format!("{:?}", subject.capacity));
         let driver = self.number(driver.to_owned());
-        let prepared = Prepared(Arc::new(Content {
-            subject,
-            driver,
-            attributes,
-            capacity,
-            values,
-        }));
+        let prepared = Prepared {
+            converts: subject.broken.is_none(),
+            content: Arc::new(Content {
+                subject,
+                driver,
+                attributes,
+                capacity,
+                values,
+            }),
+        };
         self.known.insert(look, prepared.clone());
         prepared
     }
@@ -291,35 +324,32 @@ impl selector::Engine for Engine {
         self.compile_as(source, true)
     }
 
-    fn signature(&self, expression: &Expression, device: &Prepared, key: &mut Vec<u64>) -> bool {
-        let reads = &expression.0.reads;
-        let device = &device.0;
+    fn is_alike(&self, expression: &Expression, one: &Prepared, other: &Prepared) -> bool {
+        let Compiled { reads, numbers, .. } = &*expression.0;
         // The text of what is wrong names the attribute: two broken devices need not be alike.
-        if device.subject.broken.is_some() {
+        if !one.converts || !other.converts {
             return false;
         }
-        if reads.driver {
-            key.push(device.driver);
-        }
-        if reads.multiple {
-            key.push(u64::from(device.subject.multiple));
-        }
-        if reads.all_attributes {
-            key.push(device.attributes);
+        let (one, other) = (&*one.content, &*other.content);
+        let same_attributes = if reads.all_attributes {
+            one.attributes == other.attributes
         } else {
-            for read in &expression.0.numbers {
-                let found = device.values.binary_search_by_key(read, |(name, _)| *name);
-                key.push(found.map_or(0, |at| device.values[at].1));
-            }
-        }
-        if reads.all_capacity {
-            key.push(device.capacity);
-        }
-        true
+            let same = |read: &u64| one.has_same(other, *read);
+            numbers.iter().all(same)
+        };
+        same_attributes
+            && (!reads.driver || one.driver == other.driver)
+            && (!reads.multiple || one.subject.multiple == other.subject.multiple)
+            && (!reads.all_capacity || one.capacity == other.capacity)
     }
 
-    fn matches(&self, expression: &Expression, device: &Prepared) -> Result<bool, EvalError> {
-        match result(expression, device)? {
+    fn converts(&self, device: &Prepared) -> bool {
+        device.converts
+    }
+
+    fn judge(&self, expression: &Expression, device: &Prepared) -> Judgement {
+        let (result, by_driver) = result(expression, device);
+        let fits = result.and_then(|value| match value {
             Value::Bool(value) => Ok(value),
             other => Err(EvalError {
                 message: format!(
@@ -328,11 +358,12 @@ impl selector::Engine for Engine {
                 )
                 .into(),
             }),
-        }
+        });
+        Judgement { fits, by_driver }
     }
 
     fn derive(&self, expression: &Expression, device: &Prepared) -> Result<Attribute, EvalError> {
-        let value = result(expression, device)?;
+        let value = result(expression, device).0?;
         to_attribute(&value).map_err(|message| EvalError {
             message: message.into(),
         })
@@ -358,15 +389,19 @@ fn domains(map: &Map) -> Vec<(Arc<str>, Vec<(Arc<str>, Value)>)> {
         .collect()
 }
 
-fn result(expression: &Expression, device: &Prepared) -> Result<Value, EvalError> {
-    let device = &device.0;
-    if let Some(message) = &device.subject.broken {
-        return Err(EvalError {
-            message: message.clone(),
-        });
+/// The value of an expression, and whether it depends on nothing but the driver.
+fn result(expression: &Expression, device: &Prepared) -> (Result<Value, EvalError>, bool) {
+    let subject = &device.content.subject;
+    if let Some(message) = &subject.broken {
+        let message = message.clone();
+        return (Err(EvalError { message }), false);
     }
-    let (result, _) = evaluate(&expression.0.tree, &device.subject);
-    result.map_err(|error| EvalError { message: error.0 })
+    let evaluation = evaluate(&expression.0.tree, subject);
+    let result = evaluation.result;
+    (
+        result.map_err(|error| EvalError { message: error.0 }),
+        evaluation.by_driver,
+    )
 }
 
 /// Checks expressions that are being written, as the API server does.

@@ -3,6 +3,7 @@
 //! The cost is that of cel-go's cost tracker under Kubernetes' estimator, to the unit: where it
 //! evaluates what we need not, such as the right side of `==` when the left has failed, we do too.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,14 +39,25 @@ pub const COST_LIMIT: u64 = 1_000_000;
 
 pub(crate) type Evaluated = Result<Value, Error>;
 
-/// Evaluates a planned expression on a device. Also says what that cost; beyond [`COST_LIMIT`] it is
-/// not counted to the end.
-pub fn evaluate(expr: &Expr, subject: &Subject) -> (Evaluated, u64) {
+/// What came of an evaluation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// The value, or why there is none.
+    pub result: Result<Value, Error>,
+    /// What it cost; beyond [`COST_LIMIT`] it is not counted to the end.
+    pub cost: u64,
+    /// Whether nothing of the device was looked at but its driver.
+    pub by_driver: bool,
+}
+
+/// Evaluates a planned expression on a device.
+pub fn evaluate(expr: &Expr, subject: &Subject) -> Evaluation {
     let mut evaluator = Evaluator {
         subject,
         cost: 0,
         variables: Vec::new(),
         fatal: None,
+        by_driver: true,
     };
     let result = evaluator.value(expr);
     let result = match evaluator.fatal {
@@ -53,7 +65,11 @@ pub fn evaluate(expr: &Expr, subject: &Subject) -> (Evaluated, u64) {
         Some(error) => Err(error),
         None => result,
     };
-    (result, evaluator.cost)
+    Evaluation {
+        result,
+        cost: evaluator.cost,
+        by_driver: evaluator.by_driver,
+    }
 }
 
 pub(crate) struct Evaluator<'a> {
@@ -62,6 +78,7 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) variables: Vec<(&'a Arc<str>, Variable<'a>)>,
     /// What no operator can make good.
     pub(crate) fatal: Option<Error>,
+    by_driver: bool,
 }
 
 /// What a variable stands for.
@@ -81,6 +98,7 @@ fn is_attribute(expr: &Expr) -> bool {
         | Kind::Select { .. }
         | Kind::Has { .. }
         | Kind::Attribute { .. }
+        | Kind::Driver
         | Kind::OptionalMap { .. } => true,
         Kind::Call { plan, .. } => matches!(
             plan.operator,
@@ -128,6 +146,7 @@ impl<'a> Evaluator<'a> {
             | Kind::Select { .. }
             | Kind::Has { .. }
             | Kind::Attribute { .. }
+            | Kind::Driver
             | Kind::OptionalMap { .. } => self.attribute(expr, true),
             Kind::Call {
                 function,
@@ -251,11 +270,12 @@ impl<'a> Evaluator<'a> {
     fn attribute(&mut self, expr: &'a Expr, observed: bool) -> Evaluated {
         match &expr.kind {
             Kind::Attribute { domain, id } => {
-                self.spend(3 + u64::from(observed));
-                self.subject
-                    .attribute(domain, id)
-                    .cloned()
-                    .ok_or_else(|| no_such_key(id))
+                let value = self.device_attribute(domain, id, observed)?;
+                Ok(value.clone())
+            }
+            Kind::Driver => {
+                self.spend(1 + u64::from(observed));
+                Ok(self.subject.driver.clone())
             }
             Kind::Identifier(name) => {
                 self.spend(u64::from(observed));
@@ -326,6 +346,33 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    fn device_attribute(
+        &mut self,
+        domain: &Arc<str>,
+        id: &Arc<str>,
+        observed: bool,
+    ) -> Result<&'a Value, Error> {
+        self.spend(3 + u64::from(observed));
+        self.by_driver = false;
+        let value = self.subject.attribute(domain, id);
+        value.ok_or_else(|| no_such_key(id))
+    }
+
+    /// The same as [`Evaluator::value`]; what is there already is not copied.
+    fn borrowed(&mut self, expr: &'a Expr) -> Result<Cow<'a, Value>, Error> {
+        Ok(match &expr.kind {
+            Kind::Constant(value) => Cow::Borrowed(value),
+            Kind::Attribute { domain, id } => {
+                Cow::Borrowed(self.device_attribute(domain, id, true)?)
+            }
+            Kind::Driver => {
+                self.spend(2);
+                Cow::Borrowed(&self.subject.driver)
+            }
+            _ => Cow::Owned(self.value(expr)?),
+        })
+    }
+
     /// What something is selected from.
     fn operand(&mut self, expr: &'a Expr, observed: bool) -> Evaluated {
         if is_attribute(expr) {
@@ -335,9 +382,10 @@ impl<'a> Evaluator<'a> {
         self.value(expr)
     }
 
-    fn field(&self, name: &str) -> Option<Value> {
+    fn field(&mut self, name: &str) -> Option<Value> {
+        self.by_driver &= name == "driver";
         Some(match name {
-            "driver" => Value::String(self.subject.driver.clone()),
+            "driver" => self.subject.driver.clone(),
             "attributes" => Value::Map(self.subject.attributes.clone()),
             "capacity" => Value::Map(self.subject.capacity.clone()),
             "allowMultipleAllocations" => Value::Bool(self.subject.multiple),
@@ -346,7 +394,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// What stands under a key. `Ok(None)`: nothing.
-    fn find(&self, container: &Value, key: &Key) -> Result<Option<Value>, Error> {
+    fn find(&mut self, container: &Value, key: &Key) -> Result<Option<Value>, Error> {
         match (container, key) {
             (Value::Device, Key::String(name)) => Ok(self.field(name)),
             (Value::Map(map), key) => Ok(lookup(map, key)),
@@ -447,9 +495,9 @@ impl<'a> Evaluator<'a> {
                 self.charge(plan.charge, &[one.as_ref().ok()], result)
             }
             [left, right] if !plan.early => {
-                let (left, right) = (self.value(left), self.value(right));
+                let (left, right) = (self.borrowed(left), self.borrowed(right));
                 let (Ok(left), Ok(right)) = (&left, &right) else {
-                    let both = [left.as_ref().ok(), right.as_ref().ok()];
+                    let both = [left.as_deref().ok(), right.as_deref().ok()];
                     let failed = left.as_ref().err().or(right.as_ref().err()).cloned();
                     let failed = failed.unwrap_or_else(Error::no_overload);
                     return self.charge(plan.charge, &both, Err(failed));
@@ -460,7 +508,7 @@ impl<'a> Evaluator<'a> {
                     Operator::NotEqual => Ok(Value::Bool(
                         left.refuses_equality(right) || !left.equals(right),
                     )),
-                    _ => library::call(function, &[left.clone(), right.clone()]),
+                    _ => library::call(function, &[(**left).clone(), (**right).clone()]),
                 };
                 self.charge(plan.charge, &[Some(left), Some(right)], result)
             }

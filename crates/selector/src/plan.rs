@@ -193,7 +193,7 @@ fn call(function: &str, arguments: &[Expr], fitting: &[Work]) -> Result<CallPlan
     })
 }
 
-/// Replaces `device.attributes["domain"].id` by what needs no map.
+/// Replaces `device.driver`, and `device.attributes["domain"].id`, by what needs no map.
 pub fn simplify(expr: &mut Expr) {
     fn domain(expr: &Expr) -> Option<&Arc<str>> {
         let attributes = |e: &Expr| {
@@ -247,6 +247,17 @@ pub fn simplify(expr: &mut Expr) {
         },
         _ => None,
     };
+    if let Kind::Select {
+        operand,
+        field,
+        optional: false,
+    } = &expr.kind
+        && &**field == "driver"
+        && is_device(operand)
+    {
+        expr.kind = Kind::Driver;
+        return;
+    }
     if let Some((domain, id)) = found {
         expr.kind = Kind::Attribute { domain, id };
         return;
@@ -259,7 +270,9 @@ pub fn simplify(expr: &mut Expr) {
 /// The expressions directly inside of another.
 fn parts(expr: &mut Expr) -> Vec<&mut Expr> {
     match &mut expr.kind {
-        Kind::Constant(_) | Kind::Identifier(_) | Kind::Attribute { .. } => Vec::new(),
+        Kind::Constant(_) | Kind::Identifier(_) | Kind::Attribute { .. } | Kind::Driver => {
+            Vec::new()
+        }
         Kind::Select { operand, .. } | Kind::Has { operand, .. } => vec![operand],
         Kind::Call { arguments, .. } => arguments.iter_mut().collect(),
         Kind::List(items) => items.iter_mut().map(|item| &mut item.value).collect(),

@@ -83,6 +83,8 @@ pub enum Kind {
         /// What it holds; the zero of its type if nothing.
         value: Option<Box<Expr>>,
     },
+    /// `device.driver`, found by the optimizer.
+    Driver,
     /// `device.attributes["domain"].id`, found by the optimizer: no map is built for it.
     Attribute {
         /// Between the brackets.

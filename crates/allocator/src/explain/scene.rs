@@ -9,9 +9,10 @@ use trainyard_model::taint::Effect;
 
 use crate::bits::Bits;
 use crate::constraints::Kind;
-use crate::inventory::{Element, Inventory, Outcome};
+use crate::inventory::{Element, Inventory};
+use crate::outcomes::outcomes;
 use crate::pools::Health;
-use crate::problem::{Choice, Problem, device_at, outcomes};
+use crate::problem::{Choice, Problem, device_at};
 
 use super::TOLD;
 
@@ -23,8 +24,8 @@ pub(super) fn incomplete<E: Engine>(inventory: &Inventory<E>, problem: &Problem<
         .filter(|pool| pool.health == Health::Incomplete);
     pools
         .map(|pool| {
-            let name = |name| inventory.names.text(name);
-            format!("{}/{}", name(pool.driver), name(pool.name)).into()
+            let (driver, name) = inventory.names.pool(pool.id);
+            format!("{driver}/{name}").into()
         })
         .collect()
 }
@@ -123,9 +124,8 @@ impl<E: Engine> Scene<'_, '_, E> {
             let before = left.len();
             for at in 0..self.problem.len() {
                 let slice = self.problem.slice_at(at);
-                let outcomes = outcomes(self.inventory, *program, slice);
-                let place = self.problem.place(at);
-                if outcomes[place.device as usize] != Outcome::Yes {
+                let device = self.problem.place(at).device as usize;
+                if !outcomes(self.inventory, *program, slice).yes.has(device) {
                     left.remove(at);
                 }
             }
@@ -314,11 +314,11 @@ impl<E: Engine> Scene<'_, '_, E> {
             .position(|(least, left)| least > left)?;
         let (name, left) = (&counters.names[short], counters.available[short]);
         let pool = &self.problem.site.pools[name.pool as usize];
-        let text = |name| self.inventory.names.text(name);
+        let (driver, pool) = self.inventory.names.pool(pool.id);
         let left = trainyard_model::quantity::Quantity::new(left, -9, Default::default());
         Some(Reason::CounterExhausted {
             wants: wants.to_vec(),
-            pool: format!("{}/{}", text(pool.driver), text(pool.name)).into(),
+            pool: format!("{driver}/{pool}").into(),
             set: name.set.clone(),
             counter: name.counter.clone(),
             left: left.to_string().into(),

@@ -4,6 +4,7 @@
 
 pub mod trainium;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use trainyard_model::device::{
 use trainyard_model::features::{Feature, Features};
 use trainyard_model::node::Node;
 use trainyard_model::quantity::Quantity;
-use trainyard_model::selector::{CompileError, Engine, EvalError};
+use trainyard_model::selector::{CompileError, Engine, EvalError, Judgement};
 use trainyard_model::slice::{CounterSet, DeviceId, Pool, ResourceSlice};
 use trainyard_model::taint::{Effect, Taint, Toleration};
 
@@ -28,6 +29,15 @@ use trainyard_model::taint::{Effect, Taint, Toleration};
 /// as a derived attribute: `ATTRIBUTE`. Anything with `)` does not compile.
 #[derive(Debug, Default)]
 pub struct TestEngine;
+
+thread_local! {
+    static EVALUATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many expressions this thread has evaluated.
+pub fn evaluations() -> u64 {
+    EVALUATIONS.get()
+}
 
 #[derive(Debug, Clone)]
 pub struct TestDevice {
@@ -60,38 +70,44 @@ impl Engine for TestEngine {
         self.compile(source)
     }
 
-    fn signature(&self, expression: &String, device: &TestDevice, key: &mut Vec<u64>) -> bool {
+    fn is_alike(&self, expression: &String, one: &TestDevice, other: &TestDevice) -> bool {
         let Some((name, _)) = expression.split_once(['=', '!']) else {
             return true;
         };
-        if name == "driver" {
-            return false;
-        }
-        match device.device.attributes.get(name) {
-            Some(Attribute::Int(value)) => key.extend([1, *value as u64]),
-            Some(_) => key.push(2),
-            None => key.push(0),
-        }
+        let value = |device: &TestDevice| device.device.attributes.get(name).cloned();
+        name != "driver" && value(one) == value(other)
+    }
+
+    fn converts(&self, _: &TestDevice) -> bool {
         true
     }
 
-    fn matches(&self, expression: &String, device: &TestDevice) -> Result<bool, EvalError> {
+    fn judge(&self, expression: &String, device: &TestDevice) -> Judgement {
+        EVALUATIONS.set(EVALUATIONS.get() + 1);
+        let by_driver = |fits| Judgement {
+            fits: Ok(fits),
+            by_driver: true,
+        };
         if expression == "true" {
-            return Ok(true);
+            return by_driver(true);
         }
         if let Some(driver) = expression.strip_prefix("driver=") {
-            return Ok(device.driver == driver);
+            return by_driver(device.driver == driver);
         }
         let (name, value) = expression
             .split_once(['=', '!'])
             .expect("a test expression");
         let value: i64 = value.parse().expect("a number");
-        match device.device.attributes.get(name) {
+        let fits = match device.device.attributes.get(name) {
             Some(Attribute::Int(has)) => Ok(*has == value),
             None if expression.contains('!') => Err(EvalError {
                 message: "no such key".into(),
             }),
             _ => Ok(false),
+        };
+        Judgement {
+            fits,
+            by_driver: false,
         }
     }
 

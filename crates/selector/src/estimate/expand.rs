@@ -188,7 +188,7 @@ impl Expander<'_> {
                 Form::Message(value.as_ref().map(|value| Box::new(self.expr(value))))
             }
             // Made by the planner, later.
-            Kind::Attribute { .. } => Form::Literal(Value::Null),
+            Kind::Attribute { .. } | Kind::Driver => Form::Literal(Value::Null),
         };
         self.node(found, form)
     }
