@@ -157,3 +157,67 @@ fn the_list_links_every_page() {
         assert!(list.contains(&link), "the list lacks {link}");
     }
 }
+
+/// Codes, `area/slug`, between these marks.
+fn codes_in(text: &str, mark: char) -> BTreeSet<String> {
+    const AREAS: [&str; 19] = [
+        "capacity",
+        "cel",
+        "claim",
+        "class",
+        "config",
+        "constraint",
+        "counter",
+        "device",
+        "field",
+        "file",
+        "input",
+        "kubernetes",
+        "node",
+        "object",
+        "pod",
+        "pool",
+        "runtime",
+        "scheduler",
+        "workload",
+    ];
+    let is_code = |word: &&str| {
+        let slug = |slug: &str| slug.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        word.split_once('/')
+            .is_some_and(|(area, rest)| AREAS.contains(&area) && !rest.is_empty() && slug(rest))
+    };
+    let words = text.split(mark).filter(is_code);
+    words.map(str::to_owned).collect()
+}
+
+fn sources(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.extend(codes_in(&fs::read_to_string(path).expect("UTF-8"), '"'));
+        }
+    }
+}
+
+#[test]
+fn the_list_has_every_code_of_the_program_and_no_other() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut written = BTreeSet::new();
+    for name in [
+        "model",
+        "allocator",
+        "wire",
+        "cluster",
+        "inventory",
+        "node",
+        "cli",
+    ] {
+        sources(&root.join("crates").join(name).join("src"), &mut written);
+    }
+    let list = fs::read_to_string(root.join("docs/codes/README.md")).expect("the list");
+    let listed = codes_in(&list, '`');
+    let differ: Vec<_> = listed.symmetric_difference(&written).collect();
+    assert!(differ.is_empty(), "not in both: {differ:?}");
+}
