@@ -22,8 +22,6 @@ use crate::node::{Load, Machine};
 /// Why a node does not take a pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// The pod is made for another node.
-    Elsewhere(Text),
     /// Cordoned.
     Unschedulable,
     /// A taint that the pod does not tolerate.
@@ -57,7 +55,6 @@ impl Cause {
     /// Stable.
     pub fn code(&self) -> &'static str {
         match self {
-            Cause::Elsewhere(_) => "node/other-node",
             Cause::Unschedulable => "node/unschedulable",
             Cause::Taint(_) => "node/taint",
             Cause::Affinity => "node/affinity",
@@ -72,7 +69,6 @@ impl Cause {
     /// For a person.
     pub fn message(&self) -> String {
         match self {
-            Cause::Elsewhere(node) => format!("the pod is made for node {node}"),
             Cause::Unschedulable => "marked unschedulable (cordoned)".to_owned(),
             Cause::Taint(taint) => {
                 let value = if taint.value.is_empty() {
