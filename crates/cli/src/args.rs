@@ -8,7 +8,7 @@ use trainyard_inventory::publish::NeuronPublish;
 use trainyard_inventory::spec::Spec;
 
 use crate::allocate::Allocate;
-use crate::driver::{self, Driver};
+use crate::driver::{self, Driver, Probe};
 use crate::emulate::{self, Emulate};
 use crate::exit::Exit;
 use crate::output::print;
@@ -46,6 +46,8 @@ pub enum Command {
     /// their health
     #[command(after_long_help = driver::EXAMPLES)]
     Driver(Box<Driver>),
+    /// Ask a running driver over HTTP: exit code 0 if it answers that all is well
+    Probe(Probe),
     /// Ask the allocator: one scenario a line in, one answer a line out
     Allocate(Allocate),
     /// Print a completion script for a shell

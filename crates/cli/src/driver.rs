@@ -1,19 +1,21 @@
 //! `trainyard driver`: the drivers of a node, on a real cluster.
 
+mod address;
 mod flags;
 mod http;
 mod logs;
 mod metrics;
+mod probe;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use trainyard_live::Cluster;
 use trainyard_node::hardware::{self, Config, DriverConfig};
 use trainyard_node::ports::{Api, ApiError, SliceClient as _};
 
 pub use flags::{Driver, EXAMPLES};
+pub use probe::{Probe, run as probe};
 
 use crate::exit::Exit;
 use http::Shown;
@@ -56,7 +58,7 @@ enum Error {
     Signals(#[source] std::io::Error),
     #[error("cannot listen on {address}")]
     Listen {
-        address: std::net::SocketAddr,
+        address: address::Address,
         source: std::io::Error,
     },
     #[error(transparent)]
@@ -89,11 +91,12 @@ async fn drive(
 ) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::Signals)?;
     let running: Shown = Arc::new(Mutex::default());
-    if let Some(address) = arguments.http {
-        let failed = |source| Error::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        tracing::info!(%address, "serving /healthz, /readyz and /metrics");
+    if let Some(address) = &arguments.http {
+        let listening = http::listen(address).await;
+        let listener = listening.map_err(|source| Error::Listen {
+            address: address.clone(),
+            source,
+        })?;
         tokio::spawn(http::serve(listener, running.clone()));
     }
     let cluster = Cluster::connect(&arguments.credentials(), &config.node).await?;

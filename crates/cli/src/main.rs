@@ -1,4 +1,4 @@
-//! What does a person type? `trainyard plan`, `inventory`, `emulate`, `driver`, `allocate`; see [`args`].
+//! What does a person type? `trainyard plan`, `inventory`, `emulate`, `driver`, `probe`, `allocate`; see [`args`].
 
 mod allocate;
 mod args;
@@ -23,6 +23,7 @@ fn main() -> std::process::ExitCode {
         args::Command::Inventory(arguments) => inventory::run(&arguments),
         args::Command::Emulate(arguments) => emulate::run(&arguments),
         args::Command::Driver(arguments) => driver::run(&arguments),
+        args::Command::Probe(arguments) => driver::probe(&arguments),
         args::Command::Allocate(arguments) => allocate::run(&arguments),
         args::Command::Completions { shell } => args::completions(shell),
     })

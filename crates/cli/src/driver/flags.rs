@@ -1,6 +1,5 @@
 //! The flags of `trainyard driver`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use trainyard_live::Credentials;
 use trainyard_node::hardware::{Config, DriverConfig};
 use trainyard_node::plugin::Instance;
 
+use super::address::Address;
 use crate::args::Publish;
 
 /// Stands below the options in `--help`.
@@ -64,8 +64,8 @@ pub struct Driver {
 
     /// Where to serve /healthz, /readyz and /metrics; nowhere by default. Port 0 is a free one, see
     /// the log
-    #[arg(long, env = "TRAINYARD_HTTP", value_name = "IP:PORT")]
-    pub(super) http: Option<SocketAddr>,
+    #[arg(long, env = "TRAINYARD_HTTP", value_name = "IP:PORT|unix:PATH")]
+    pub(super) http: Option<Address>,
 
     /// Delete the slices when stopped, because no other instance will follow
     #[arg(long, env = "TRAINYARD_WITHDRAW_ON_EXIT")]
@@ -126,8 +126,7 @@ struct Places {
     )]
     sysfs_root: PathBuf,
 
-    /// What stands for /dev. The container runtime is told paths in it, so it is the same path
-    /// inside and outside of a container
+    /// What stands for /dev
     #[arg(
         long,
         default_value = "/dev",
@@ -135,6 +134,11 @@ struct Places {
         value_name = "DIR"
     )]
     dev_root: PathBuf,
+
+    /// What that folder is called on the host, where the container runtime looks for devices; the
+    /// same by default
+    #[arg(long, env = "TRAINYARD_HOST_DEV_ROOT", value_name = "DIR")]
+    host_dev_root: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -276,6 +280,7 @@ impl Driver {
                 sys: places.sysfs_root.clone(),
                 dev: places.dev_root.clone(),
             },
+            host_dev: places.host_dev_root.clone(),
             instance: match &self.pod_uid {
                 Some(uid) => Instance::Rolling(uid.clone()),
                 None => Instance::Only,
@@ -373,6 +378,7 @@ mod tests {
         let state = "/var/lib/kubelet/plugins/trainyard";
         assert_eq!(config.state, PathBuf::from(state));
         assert_eq!(config.roots.sys, PathBuf::from("/sys"));
+        assert_eq!(config.host_dev, None);
         let drivers = driver.driver_configs().unwrap();
         let names: Vec<_> = drivers.iter().map(|own| own.name.as_str()).collect();
         assert_eq!(names, ["neuron.aws.com", "dra.net"]);

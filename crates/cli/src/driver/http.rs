@@ -1,5 +1,6 @@
 //! `/healthz`, `/readyz`, `/metrics`.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -8,23 +9,55 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use trainyard_node::hardware::Running;
 use trainyard_node::plugin::{Publishing, Registration};
 
+use super::address::Address;
 use super::metrics::{self, Sample};
 
 /// The drivers at work: none before the start and after the stop.
 pub type Shown = Arc<Mutex<Vec<Running>>>;
 
+/// Where requests come from.
+pub enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// Requests are heard from now on. A socket file that an earlier process left is taken over.
+pub async fn listen(address: &Address) -> io::Result<Listener> {
+    let (listener, address) = match address {
+        Address::Tcp(address) => {
+            let listener = TcpListener::bind(address).await?;
+            let address = Address::Tcp(listener.local_addr()?);
+            (Listener::Tcp(listener), address)
+        }
+        Address::Unix(path) => {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let listener = UnixListener::bind(path)?;
+            (Listener::Unix(listener), address.clone())
+        }
+    };
+    tracing::info!(%address, "serving /healthz, /readyz and /metrics");
+    Ok(listener)
+}
+
 /// Serves until the process ends.
-pub async fn serve(listener: TcpListener, drivers: Shown) {
+pub async fn serve(listener: Listener, drivers: Shown) {
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(measured))
         .with_state(drivers);
-    if let Err(error) = axum::serve(listener, router).await {
+    let served = match listener {
+        Listener::Tcp(listener) => axum::serve(listener, router).await,
+        Listener::Unix(listener) => axum::serve(listener, router).await,
+    };
+    if let Err(error) = served {
         tracing::error!(%error, "HTTP is not served any more");
     }
 }

@@ -22,9 +22,10 @@ pub struct Config {
     pub cdi: PathBuf,
     /// Where the drivers keep their state, each in a folder of its name; it must survive reboots.
     pub state: PathBuf,
-    /// What stands for `/sys` and `/dev`. The container runtime is told paths below `dev`, so it
-    /// must be the same path inside and outside of a container.
+    /// What stands for `/sys` and `/dev`.
     pub roots: Roots,
+    /// What `roots.dev` is called on the host, where the container runtime looks; the same if `None`.
+    pub host_dev: Option<PathBuf>,
     /// Whether another instance may run at the same time.
     pub instance: Instance,
     /// How often the hardware is looked at when nothing else asks for it.
@@ -42,6 +43,7 @@ impl Config {
             cdi: "/var/run/cdi".into(),
             state: "/var/lib/kubelet/plugins/trainyard".into(),
             roots: Roots::default(),
+            host_dev: None,
             instance: Instance::Only,
             poll: Duration::from_secs(5),
             publish: NeuronPublish::default(),

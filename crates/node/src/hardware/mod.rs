@@ -342,15 +342,11 @@ impl HardwareDriver {
     }
 
     fn edits(&self, edits: rules::DeviceEdits) -> Edits {
+        let dev = self.config.host_dev.as_ref();
+        let dev = dev.unwrap_or(&self.config.roots.dev);
         let nodes = edits.nodes.into_iter().map(|node| DeviceNode {
             path: node.path(),
-            host_path: self
-                .config
-                .roots
-                .dev
-                .join(node.below())
-                .to_string_lossy()
-                .into_owned(),
+            host_path: dev.join(node.below()).to_string_lossy().into_owned(),
             permissions: "rw".to_owned(),
         });
         let env = edits.env.into_iter();

@@ -3,7 +3,7 @@
 use serde_json::json;
 use trainyard_inventory::publish::{EFA_DRIVER, NEURON_DRIVER, NeuronPublish};
 use trainyard_inventory::rules::Hardware;
-use trainyard_node::hardware::DriverConfig;
+use trainyard_node::hardware::{self, Config, DriverConfig};
 use trainyard_node::metrics::Outcome;
 use trainyard_node::ports::Regarding;
 
@@ -187,5 +187,24 @@ async fn a_driver_can_have_another_name() {
             devices(api, "efa.example") == expected
         })
         .await;
+    running.plugin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_runtime_is_told_what_the_host_calls_the_devices() {
+    let machine = Machine::new("trn2.48xlarge");
+    let config = Config {
+        host_dev: Some("/dev".into()),
+        ..machine.config()
+    };
+    let own = DriverConfig::new(Hardware::Neuron);
+    let running = hardware::start(&config, own, machine.api.clone()).await;
+    let running = running.unwrap();
+    machine.kubelet.wait_for(NEURON_DRIVER, 1).await;
+    let c = claim("c");
+    machine.allocate(&c, &chips(&[5]), &[]);
+    let container = machine.container(&c, &[NEURON_DRIVER]).await;
+    let same = ("/dev/neuron5".to_owned(), "/dev/neuron5".to_owned());
+    assert_eq!(Vec::from_iter(container.devices), [same]);
     running.plugin.stop().await;
 }

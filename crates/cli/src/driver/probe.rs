@@ -1,0 +1,134 @@
+//! `trainyard probe`: asks a driver how it is. Images without a shell have nothing else to ask with.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::address::Address;
+use crate::exit::Exit;
+use crate::output::print;
+
+/// A driver that is well answers at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than any answer; what is at the address may be something else.
+const LONGEST: u64 = 16 << 20;
+
+/// `trainyard probe`
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// What to ask for
+    #[arg(value_enum)]
+    what: What,
+
+    /// Where the driver serves it
+    #[arg(long, env = "TRAINYARD_HTTP", value_name = "IP:PORT|unix:PATH")]
+    http: Address,
+}
+
+/// The argument
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Whether the process runs
+    Healthz,
+    /// Whether the kubelet has registered all drivers and their slices are published
+    Readyz,
+    /// The metrics, as OpenMetrics
+    Metrics,
+}
+
+/// Prints the answer: 0 for a good one, 1 for another, 2 for none.
+pub fn run(arguments: &Probe) -> Exit {
+    let path = match arguments.what {
+        What::Healthz => "/healthz",
+        What::Readyz => "/readyz",
+        What::Metrics => "/metrics",
+    };
+    match ask(&arguments.http, path) {
+        Ok((good, body)) => match (print(&body), good) {
+            (Err(exit), _) => exit,
+            (Ok(()), true) => Exit::Fine,
+            (Ok(()), false) => Exit::Refused,
+        },
+        Err(error) => {
+            eprintln!("error: {}: {error}", arguments.http);
+            Exit::Fault
+        }
+    }
+}
+
+/// Whether the status was 200, and the body.
+fn ask(address: &Address, path: &str) -> io::Result<(bool, String)> {
+    match address {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(address, PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            exchange(stream, path)
+        }
+        Address::Unix(socket) => {
+            let stream = UnixStream::connect(socket)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            exchange(stream, path)
+        }
+    }
+}
+
+/// HTTP/1.0: the answer ends with the connection, and has no chunks.
+fn exchange(mut stream: impl Read + Write, path: &str) -> io::Result<(bool, String)> {
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: driver\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(LONGEST).read_to_string(&mut answer)?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .filter(|(head, _)| head.starts_with("HTTP/1."))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no answer in HTTP"))?;
+    let status = head.split_ascii_whitespace().nth(1);
+    Ok((status == Some("200"), body.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::http;
+
+    /// What the HTTP half says, through a real socket, of no driver at all.
+    async fn answers(address: &str, socket: bool) {
+        let mut address: Address = address.parse().unwrap();
+        let listener = http::listen(&address).await.unwrap();
+        if let http::Listener::Tcp(listener) = &listener {
+            address = Address::Tcp(listener.local_addr().unwrap());
+        }
+        assert_eq!(matches!(address, Address::Unix(_)), socket);
+        tokio::spawn(http::serve(listener, http::Shown::default()));
+        let asking = tokio::task::spawn_blocking(move || {
+            let asked = |path| ask(&address, path).unwrap();
+            assert_eq!(asked("/healthz"), (true, "ok\n".to_owned()));
+            assert_eq!(asked("/readyz"), (false, "no driver runs\n".to_owned()));
+            assert!(!asked("/elsewhere").0);
+            let (good, metrics) = asked("/metrics");
+            assert!(good && metrics.ends_with("# EOF\n"), "{metrics}");
+        });
+        asking.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_port_answers() {
+        answers("127.0.0.1:0", false).await;
+    }
+
+    #[tokio::test]
+    async fn a_socket_answers_and_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        answers(&format!("unix:{}", socket.display()), true).await;
+    }
+
+    #[test]
+    fn what_speaks_no_http_is_no_answer() {
+        let silent = io::Cursor::new(Vec::new());
+        assert!(exchange(silent, "/healthz").is_err());
+    }
+}
