@@ -56,6 +56,21 @@ pub(crate) struct Consumption {
     pub groups: Vec<(u32, Vec<Text>)>,
 }
 
+impl Consumption {
+    /// Whether all counter sets take the device besides those that are on them. Two entries for one
+    /// set (which validation refuses) narrow it one after the other.
+    pub fn is_admitted(&self, common: &[Common]) -> bool {
+        self.groups.iter().enumerate().all(|(at, (set, groups))| {
+            let common = &common[*set as usize];
+            let earlier = self.groups[..at].iter().filter(|(other, _)| other == set);
+            let narrowed = earlier.fold(None::<Common>, |narrowed, (_, groups)| {
+                Some(narrowed.as_ref().unwrap_or(common).with(groups))
+            });
+            narrowed.as_ref().unwrap_or(common).admits(groups)
+        })
+    }
+}
+
 /// A counter, for the reader.
 #[derive(Debug, Clone)]
 pub(crate) struct CounterName {
@@ -185,5 +200,27 @@ impl Counters {
         let pool = problem.place(place).pool;
         let free = problem.multi().has(place) && problem.shared.has(place);
         !free && self.overdrawn.contains(&pool)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Common, Consumption};
+
+    #[test]
+    fn entries_for_one_set_narrow_it_one_after_the_other() {
+        let both = |first: &[&str], second: &[&str]| {
+            let texts = |groups: &[&str]| groups.iter().map(|group| (*group).into()).collect();
+            Consumption {
+                amounts: Vec::new(),
+                groups: vec![(0, texts(first)), (0, texts(second))],
+            }
+            .is_admitted(&[Common::Anything])
+        };
+        assert!(both(&["a", "b"], &["b"]));
+        assert!(both(&[], &[]));
+        assert!(!both(&["a"], &["b"]));
+        assert!(!both(&["a"], &[]));
+        assert!(!both(&[], &["a"]));
     }
 }

@@ -116,10 +116,7 @@ impl<'p, 'a> State<'p, 'a> {
         let consumption = problem.counters.consumption(place);
         let consumption = consumption.filter(|_| !self.rides_along(place));
         if let Some(consumption) = consumption {
-            let common = consumption.groups.iter();
-            let mut admitted = common.clone();
-            // Two entries for one set narrow it one after the other.
-            if !admitted.all(|(set, groups)| self.common[*set as usize].admits(groups)) {
+            if !consumption.is_admitted(&self.common) {
                 return Take::Refused;
             }
             for (counter, amount) in &consumption.amounts {
