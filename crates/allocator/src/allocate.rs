@@ -1,7 +1,6 @@
 //! From a question to its answer.
 
 use trainyard_model::Text;
-use trainyard_model::claim::ResourceClaim;
 use trainyard_model::selector::Engine;
 use trainyard_model::slice::DeviceId;
 
@@ -28,20 +27,28 @@ pub(crate) fn solve(problem: &Problem<'_>, budget: u64) -> (End, u64) {
     if end != End::OutOfSteps || budget <= PLAIN {
         return (end, steps);
     }
-    let (end, more) = think(problem, Pruner::new(problem), budget - steps);
-    (end, steps + more)
-}
-
-fn think<'p>(problem: &'p Problem<'_>, pruner: Option<Pruner<'p, '_>>, budget: u64) -> (End, u64) {
-    match pruner {
+    let budget = budget - steps;
+    let (end, more) = match Pruner::new(problem) {
         Some(mut pruner) => search::run(problem, &mut pruner, Order::Combinations, budget),
         None => search::run(problem, &mut Plain, Order::Combinations, budget),
-    }
+    };
+    (end, steps + more)
 }
 
 impl<E: Engine> Inventory<E> {
     /// Finds the devices that upstream would give the claims, or why it would not.
     pub fn allocate(&mut self, question: &Question<'_>) -> Answer {
+        self.answer(question, PLAIN)
+    }
+
+    /// As [`Inventory::allocate`], but it thinks from the first step on: for tests, whose questions
+    /// are mostly answered before that.
+    #[doc(hidden)]
+    pub fn allocate_thinking(&mut self, question: &Question<'_>) -> Answer {
+        self.answer(question, 0)
+    }
+
+    fn answer(&mut self, question: &Question<'_>, plainly: u64) -> Answer {
         let problem = match prepare(self, question) {
             Ok(problem) => problem,
             Err(fatal) => {
@@ -51,7 +58,7 @@ impl<E: Engine> Inventory<E> {
                 };
             }
         };
-        let (end, steps) = self.solve(&problem, question);
+        let (end, steps) = self.solve(&problem, question, plainly);
         Answer {
             verdict: self.verdict(&problem, end),
             steps,
@@ -60,14 +67,20 @@ impl<E: Engine> Inventory<E> {
 
     /// As [`solve`], but where that takes long it looks whether some of several claims are refused
     /// by themselves: then all are, and no choice for the others need be gone through.
-    fn solve(&mut self, problem: &Problem<'_>, question: &Question<'_>) -> (End, u64) {
-        let first = question.budget.min(PLAIN);
+    fn solve(
+        &mut self,
+        problem: &Problem<'_>,
+        question: &Question<'_>,
+        plainly: u64,
+    ) -> (End, u64) {
+        let first = question.budget.min(plainly);
         let (end, mut steps) = search::run(problem, &mut Plain, Order::Combinations, first);
-        if end != End::OutOfSteps || question.budget <= PLAIN {
+        if end != End::OutOfSteps || question.budget <= plainly {
             return (end, steps);
         }
         let Some(mut pruner) = Pruner::new(problem) else {
-            let (end, more) = think(problem, None, question.budget - steps);
+            let budget = question.budget - steps;
+            let (end, more) = search::run(problem, &mut Plain, Order::Combinations, budget);
             return (end, steps + more);
         };
         let first = PART.min(question.budget - steps);
@@ -76,24 +89,40 @@ impl<E: Engine> Inventory<E> {
         if end != End::OutOfSteps || steps >= question.budget {
             return (end, steps);
         }
-        if pruner.is_free_of_errors() {
-            for part in parts(question.claims) {
-                let question = Question {
-                    claims: &part,
-                    budget: PART.min(question.budget - steps),
-                    ..*question
-                };
-                let Ok(problem) = prepare(self, &question) else {
-                    continue;
-                };
-                let (end, more) = solve(&problem, question.budget);
-                steps += more;
-                if end == End::Nothing {
-                    return (end, steps);
-                }
+        let free = pruner.is_free_of_errors(0..problem.slots.len());
+        let mut hopeless = Vec::new();
+        for part in parts(question.claims.len()) {
+            // Errors between two claims, or before them, are still to be found.
+            let between = part.windows(2).flat_map(|pair| pair[0] + 1..pair[1]);
+            let mut between = between.map(|claim| problem.claim_slots[claim].clone());
+            let quiet = between.all(|slots| pruner.is_free_of_errors(slots));
+            let sound = free || (pruner.is_monotone() && quiet);
+            if !sound {
+                continue;
             }
+            let claims: Vec<_> = part.iter().map(|claim| question.claims[*claim]).collect();
+            let question = Question {
+                claims: &claims,
+                budget: PART.min(question.budget - steps),
+                ..*question
+            };
+            let Ok(alone) = prepare(self, &question) else {
+                continue;
+            };
+            let (end, more) = solve(&alone, question.budget);
+            steps += more;
+            if end != End::Nothing {
+                continue;
+            }
+            if free || part[0] == 0 {
+                return (end, steps);
+            }
+            hopeless.push(problem.claim_slots[part[0]].start);
         }
-        let (end, more) = think(problem, Pruner::new(problem), question.budget - steps);
+        let mut pruner = Pruner::new(problem).expect("there was one before");
+        hopeless.into_iter().for_each(|slot| pruner.despair(slot));
+        let budget = question.budget - steps;
+        let (end, more) = search::run(problem, &mut pruner, Order::Combinations, budget);
         (end, steps + more)
     }
 
@@ -189,14 +218,14 @@ impl<E: Engine> Inventory<E> {
 }
 
 /// Each claim by itself, then, if they are few, each pair.
-fn parts<'a>(claims: &[&'a ResourceClaim]) -> Vec<Vec<&'a ResourceClaim>> {
-    if claims.len() < 2 {
+fn parts(claims: usize) -> Vec<Vec<usize>> {
+    if claims < 2 {
         return Vec::new();
     }
-    let mut parts: Vec<Vec<_>> = claims.iter().map(|claim| vec![*claim]).collect();
-    if (3..=PAIRED).contains(&claims.len()) {
-        for (index, claim) in claims.iter().enumerate() {
-            parts.extend(claims[index + 1..].iter().map(|other| vec![*claim, *other]));
+    let mut parts: Vec<Vec<usize>> = (0..claims).map(|claim| vec![claim]).collect();
+    if (3..=PAIRED).contains(&claims) {
+        for one in 0..claims {
+            parts.extend((one + 1..claims).map(|other| vec![one, other]));
         }
     }
     parts

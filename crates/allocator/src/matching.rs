@@ -1,4 +1,6 @@
-//! Whether everybody can be served when each thing serves one.
+//! Whether everybody can be served when each thing serves one, and how cheaply.
+
+use std::borrow::Borrow;
 
 use crate::bits::Bits;
 
@@ -11,21 +13,27 @@ pub(crate) struct Demand {
 
 const NOBODY: usize = usize::MAX;
 
-/// Whether all demands can be met at once. (Augmenting paths; Hall's condition by construction.)
-pub(crate) fn all_served(demands: &[Demand], things: usize) -> bool {
+/// Whether all demands can be met at once; if not, demands that together want more things than
+/// would do for them. (Augmenting paths; Hall's condition by construction.)
+pub(crate) fn all_served<D: Borrow<Demand>>(
+    demands: &[D],
+    things: usize,
+) -> Result<(), Vec<usize>> {
     let mut owner = vec![NOBODY; things];
     for first in 0..demands.len() {
-        for _ in 0..demands[first].need {
-            if !serve(demands, &mut owner, first) {
-                return false;
-            }
+        for _ in 0..demands[first].borrow().need {
+            serve(demands, &mut owner, first)?;
         }
     }
-    true
+    Ok(())
 }
 
 /// Finds one more thing for `first`, moving others to other things if need be.
-fn serve(demands: &[Demand], owner: &mut [usize], first: usize) -> bool {
+fn serve<D: Borrow<Demand>>(
+    demands: &[D],
+    owner: &mut [usize],
+    first: usize,
+) -> Result<(), Vec<usize>> {
     let mut seen = Bits::new(owner.len());
     // Who asked whom to give up which thing.
     let mut asked: Vec<Option<(usize, usize)>> = vec![None; demands.len()];
@@ -33,7 +41,7 @@ fn serve(demands: &[Demand], owner: &mut [usize], first: usize) -> bool {
     let mut head = 0;
     while let Some(who) = queue.get(head).copied() {
         head += 1;
-        for thing in demands[who].suits.iter() {
+        for thing in demands[who].borrow().suits.iter() {
             if seen.has(thing) {
                 continue;
             }
@@ -45,7 +53,7 @@ fn serve(demands: &[Demand], owner: &mut [usize], first: usize) -> bool {
                     owner[thing] = who;
                     match asked[who] {
                         Some((asker, given)) if who != first => (who, thing) = (asker, given),
-                        _ => return true,
+                        _ => return Ok(()),
                     }
                 }
             }
@@ -53,6 +61,72 @@ fn serve(demands: &[Demand], owner: &mut [usize], first: usize) -> bool {
                 asked[holder] = Some((who, thing));
                 queue.push(holder);
             }
+        }
+    }
+    Err(queue)
+}
+
+/// The least that things cost which together meet all demands; `None` if they cannot be met. (Things
+/// that can be matched are a transversal matroid: the greedy choice is the cheapest.)
+pub(crate) fn cheapest<D: Borrow<Demand>>(
+    demands: &[D],
+    things: usize,
+    cost: impl Fn(usize) -> i128,
+) -> Option<i128> {
+    let mut wanted = Bits::new(things);
+    let mut missing = 0;
+    for demand in demands {
+        wanted.add(&demand.borrow().suits);
+        missing += demand.borrow().need;
+    }
+    let mut costs: Vec<(i128, usize)> = wanted.iter().map(|thing| (cost(thing), thing)).collect();
+    costs.sort_unstable();
+    let mut owner = vec![NOBODY; things];
+    let mut had = vec![0; demands.len()];
+    let mut total = 0;
+    for (cost, thing) in costs {
+        if missing == 0 {
+            break;
+        }
+        if place(demands, &mut owner, &mut had, thing) {
+            total += cost;
+            missing -= 1;
+        }
+    }
+    (missing == 0).then_some(total)
+}
+
+/// Gives a thing to somebody who lacks one, moving others if need be.
+fn place<D: Borrow<Demand>>(
+    demands: &[D],
+    owner: &mut [usize],
+    had: &mut [usize],
+    thing: usize,
+) -> bool {
+    // By whom a thing would be left for which other thing.
+    let mut came: Vec<Option<usize>> = vec![None; demands.len()];
+    let mut queue = vec![thing];
+    let mut head = 0;
+    while let Some(thing) = queue.get(head).copied() {
+        head += 1;
+        for who in 0..demands.len() {
+            if came[who].is_some() || !demands[who].borrow().suits.has(thing) {
+                continue;
+            }
+            came[who] = Some(thing);
+            if had[who] < demands[who].borrow().need {
+                had[who] += 1;
+                let (mut who, mut thing) = (who, thing);
+                loop {
+                    let before = std::mem::replace(&mut owner[thing], who);
+                    if before == NOBODY {
+                        return true;
+                    }
+                    who = before;
+                    thing = came[who].expect("whoever gives a thing up has been offered another");
+                }
+            }
+            queue.extend((0..owner.len()).filter(|other| owner[*other] == who));
         }
     }
     false
@@ -71,9 +145,9 @@ mod tests {
     #[test]
     fn moves_others_out_of_the_way() {
         let demands = [demand(2, &[0, 1, 2]), demand(1, &[0]), demand(1, &[1])];
-        assert!(!all_served(&demands, 8));
+        assert_eq!(all_served(&demands, 8), Err(vec![2, 0, 1]));
         let demands = [demand(2, &[0, 1, 2, 3]), demand(1, &[0]), demand(1, &[1])];
-        assert!(all_served(&demands, 8));
+        assert!(all_served(&demands, 8).is_ok());
     }
 
     #[test]
@@ -96,8 +170,34 @@ mod tests {
                         }
                         union.len() >= need
                     });
-                    assert_eq!(all_served(&demands, 8), hall, "{a:?} {b:?} {c:?}");
+                    assert_eq!(all_served(&demands, 8).is_ok(), hall, "{a:?} {b:?} {c:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_cheapest_of_all_choices() {
+        let subsets: Vec<Vec<usize>> = (1..32usize)
+            .map(|mask| (0..5).filter(|bit| mask & (1 << bit) != 0).collect())
+            .collect();
+        let cost = |thing: usize| [4, 1, 3, 0, 2][thing];
+        for a in &subsets {
+            for b in &subsets {
+                let demands = [demand(2, a), demand(1, b)];
+                let mut least: Option<i128> = None;
+                for taken in (0..32usize).filter(|taken| taken.count_ones() == 3) {
+                    let taken: Vec<usize> = (0..5).filter(|bit| taken & (1 << bit) != 0).collect();
+                    let last = taken.iter().any(|last| {
+                        let mut others = taken.iter().filter(|thing| *thing != last);
+                        b.contains(last) && others.all(|thing| a.contains(thing))
+                    });
+                    let sum = taken.iter().map(|thing| cost(*thing)).sum();
+                    if last && least.is_none_or(|least| sum < least) {
+                        least = Some(sum);
+                    }
+                }
+                assert_eq!(cheapest(&demands, 8, cost), least, "{a:?} {b:?}");
             }
         }
     }

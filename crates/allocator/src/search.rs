@@ -61,32 +61,52 @@ pub(crate) struct Spot {
 
 /// Knows which attempts are in vain.
 pub(crate) trait Guide {
+    /// Whether nothing can come of this slot and those that follow, whatever was taken before.
+    fn is_hopeless(&mut self, state: &State<'_, '_>, slot: usize) -> bool;
     /// Whether nothing can come of looking for a device here. If something can, one
     /// [`Guide::leave`] follows.
     fn is_vain(&mut self, state: &State<'_, '_>, spot: Spot) -> bool;
-    /// The next alternative of a slot is tried.
-    fn turns_to_next_option(&mut self, slot: usize);
     /// Whether nothing can come of taking this device here.
     fn skips(&mut self, state: &State<'_, '_>, place: usize) -> bool;
     /// The device was taken here, in vain, and put back.
     fn failed(&mut self, state: &State<'_, '_>, place: usize);
     /// The search leaves this spot for good; `in_vain`: because everything was tried.
     fn leave(&mut self, state: &State<'_, '_>, in_vain: bool);
+    /// An option that wants all devices cannot have this one; `None`: there are none.
+    fn refuses(&mut self, state: &State<'_, '_>, option: usize, place: Option<usize>);
+    /// One of all devices was taken, in vain, and put back.
+    fn gives_all_back(&mut self, state: &State<'_, '_>, option: usize);
+    /// A claim would have too many devices.
+    fn exceeds(&mut self, state: &State<'_, '_>);
+    /// The alternatives of a slot are tried.
+    fn enters_list(&mut self);
+    /// One was tried in vain.
+    fn alternative_failed(&mut self);
+    /// All were tried in vain; `exceeded`: each would be too many devices.
+    fn list_failed(&mut self, state: &State<'_, '_>, slot: usize, exceeded: bool);
 }
 
 /// Tries everything.
 pub(crate) struct Plain;
 
 impl Guide for Plain {
+    fn is_hopeless(&mut self, _: &State<'_, '_>, _: usize) -> bool {
+        false
+    }
     fn is_vain(&mut self, _: &State<'_, '_>, _: Spot) -> bool {
         false
     }
-    fn turns_to_next_option(&mut self, _: usize) {}
     fn skips(&mut self, _: &State<'_, '_>, _: usize) -> bool {
         false
     }
     fn failed(&mut self, _: &State<'_, '_>, _: usize) {}
     fn leave(&mut self, _: &State<'_, '_>, _: bool) {}
+    fn refuses(&mut self, _: &State<'_, '_>, _: usize, _: Option<usize>) {}
+    fn gives_all_back(&mut self, _: &State<'_, '_>, _: usize) {}
+    fn exceeds(&mut self, _: &State<'_, '_>) {}
+    fn enters_list(&mut self) {}
+    fn alternative_failed(&mut self) {}
+    fn list_failed(&mut self, _: &State<'_, '_>, _: usize, _: bool) {}
 }
 
 /// What an attempt hands back to the one before it.
@@ -212,12 +232,16 @@ fn enter(
         });
     }
     let of_slot = &problem.slots[slot];
+    if option.is_none() && guide.is_hopeless(state, slot) {
+        return Next::Back(Back::Failed);
+    }
     let option = match option {
         Some(option) => option,
         None if !of_slot.listed => of_slot.options.start,
         None => {
             let option = of_slot.options.start;
             selected[slot] = option;
+            guide.enters_list();
             frames.push(Frame::List {
                 slot,
                 option,
@@ -234,6 +258,7 @@ fn enter(
     };
     let choice = &problem.options[option];
     if choice.all.as_ref().is_some_and(Vec::is_empty) {
+        guide.refuses(state, option, None);
         return Next::Back(Back::Failed);
     }
     if have >= choice.need {
@@ -246,6 +271,7 @@ fn enter(
         });
     }
     if choice.need - have > RESULTS - state.claim_picks() as i64 {
+        guide.exceeds(state);
         return Next::Back(Back::Exceeded);
     }
     let spot = Spot {
@@ -263,7 +289,10 @@ fn enter(
     let place = all[have as usize];
     match state.take(option, place) {
         Take::Taken => {}
-        Take::Refused => return Next::Back(Back::Failed),
+        Take::Refused => {
+            guide.refuses(state, option, Some(place));
+            return Next::Back(Back::Failed);
+        }
         Take::Constraint => {
             return Next::Back(Back::Fatal(Stop::Constraint { option, place }));
         }
@@ -376,14 +405,15 @@ fn give_back(
             }
             let options = &state.problem.slots[slot].options;
             let option = option + 1;
+            guide.alternative_failed();
             if option >= options.end {
+                guide.list_failed(state, slot, all_exceeded);
                 return Next::Back(if all_exceeded {
                     Back::Exceeded
                 } else {
                     Back::Failed
                 });
             }
-            guide.turns_to_next_option(slot);
             selected[slot] = option;
             frames.push(Frame::List {
                 slot,
@@ -400,7 +430,8 @@ fn give_back(
         }
         Frame::All => {
             if back != Back::Found {
-                state.untake();
+                let pick = state.untake();
+                guide.gives_all_back(state, pick.option);
             }
             Next::Back(back)
         }

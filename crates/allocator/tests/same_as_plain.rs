@@ -15,6 +15,12 @@ fn check(seed: u64, devices: u64) -> &'static str {
         "seed {seed} ({devices}): gave up; plainly {} steps",
         plain.steps
     );
+    let thinking = scenario.ask(2_000_000, |question| inventory.allocate_thinking(question));
+    assert_eq!(
+        format!("{:?}", quick.verdict),
+        format!("{:?}", thinking.verdict),
+        "seed {seed} ({devices}): thinking from the first step on"
+    );
     if matches!(plain.verdict, Verdict::GaveUp) {
         return "gave up";
     }

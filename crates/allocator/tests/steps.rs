@@ -3,9 +3,17 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use support::Scenario;
 use support::trainium::{neurons, pair, scenario};
 use trainyard_allocator::{Order, Verdict};
+use trainyard_model::claim::{AllocationMode, Constraint};
+use trainyard_model::device::CounterConsumption;
+use trainyard_model::features::{Feature, Features};
+use trainyard_model::quantity::{Format, Quantity};
+use trainyard_model::slice::{CounterSet, ResourceSlice};
 
 struct Case {
     name: &'static str,
@@ -152,4 +160,83 @@ fn many_claims_that_compete() {
     let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
     assert!(matches!(answer.verdict, Verdict::Refused));
     assert!(answer.steps < 150, "{} steps", answer.steps);
+}
+
+/// A claim that no choice can meet, behind one with thousands of choices: upstream goes through them
+/// until one lets it reach an error. So does ours, but passes over those that change nothing.
+#[test]
+fn an_error_behind_a_claim_that_cannot_be_met() {
+    let mut ask = neurons("ask", 1);
+    let mut all = ask.requests[0].exactly.clone().expect("one way");
+    let mut few = all.clone();
+    few.name = "few".into();
+    (all.name, all.mode, all.count) = ("all".into(), AllocationMode::All, 0);
+    ask.requests[0].exactly = None;
+    ask.requests[0].first_available = vec![few, all];
+    let two = support::query("neuron.aws.com", 2);
+    ask.requests.push(support::request("two", two));
+    ask.constraints = vec![Constraint {
+        match_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+        ..Constraint::default()
+    }];
+    let mut scenario = scenario(16, vec![pair("first", 7, None), ask], &[]);
+    scenario.features = Features::default().with(Feature::PrioritizedList);
+    let mut inventory = scenario.inventory();
+    let upstream = scenario.ask(0, |question| {
+        inventory.upstream_steps(question, Order::Combinations, 2_000_000)
+    });
+    assert_eq!(upstream, 2_000_000, "more than that");
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
+    assert!(
+        matches!(answer.verdict, Verdict::Fatal(_)),
+        "{:?}",
+        answer.verdict
+    );
+    assert!(answer.steps < 1_000, "{} steps", answer.steps);
+}
+
+/// Partitions of four accelerators that together want more than there is of one counter, though each
+/// request alone has enough.
+#[test]
+fn counters_that_are_short_together() {
+    let mut claims = Vec::new();
+    for (at, count) in [7, 7, 7, 7, 1].into_iter().enumerate() {
+        claims.push(neurons(&format!("c{at}"), count));
+    }
+    let mut scenario = scenario(32, claims, &[]);
+    scenario.features = Features::default().with(Feature::PartitionableDevices);
+    let amount = |amount| {
+        let amount = Quantity::from_int(amount, Format::DecimalSi);
+        BTreeMap::from([("slices".into(), amount)])
+    };
+    let slice = Arc::make_mut(&mut scenario.slices[0]);
+    slice.pool.resource_slice_count = 2;
+    let mut devices = slice.devices.to_vec();
+    for (at, device) in devices.iter_mut().enumerate() {
+        device.consumes_counters = vec![CounterConsumption {
+            counter_set: format!("set-{}", at % 4).into(),
+            counters: amount(1),
+            compatibility_groups: Vec::new(),
+        }];
+    }
+    slice.devices = devices.into();
+    let sets = (0..4).map(|set| CounterSet {
+        name: format!("set-{set}").into(),
+        counters: amount(7),
+    });
+    let counters = ResourceSlice {
+        name: "counters".into(),
+        devices: Vec::new().into(),
+        shared_counters: sets.collect(),
+        ..(*scenario.slices[0]).clone()
+    };
+    scenario.slices.push(Arc::new(counters));
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
+    assert!(
+        matches!(answer.verdict, Verdict::Refused),
+        "{:?}",
+        answer.verdict
+    );
+    assert_eq!(answer.steps, 97);
 }

@@ -1,0 +1,398 @@
+//! Bounds: what is left for the requests ahead, up to the next that may raise an error.
+//!
+//! Each bound says nothing if it sees no shortage, or the [conflict](super::conflict): the picks
+//! that brought it about.
+
+use std::collections::BTreeMap;
+
+use crate::bits::Bits;
+use crate::constraints::Kind;
+use crate::matching::{Demand, all_served, cheapest};
+use crate::search::Spot;
+use crate::state::State;
+
+use super::conflict::none;
+use super::{Pruner, column};
+
+/// An element that the devices of a constraint are to have in common.
+type Common = Option<(usize, usize)>;
+
+impl Pruner<'_, '_> {
+    /// Why the requests ahead cannot all be met, if it can be seen from here.
+    pub(super) fn shortage(&self, state: &State<'_, '_>, spot: Spot) -> Option<Bits> {
+        let demands = match self.demands(state, spot, None) {
+            Ok(demands) => demands,
+            Err(conflict) => return Some(conflict),
+        };
+        if let Err(short) = served(&demands, self.problem.len()) {
+            return Some(self.why_short(state, spot, &short, None));
+        }
+        if !self.can_be_counted(state, &demands) || !self.can_differ(state, spot) {
+            return Some(self.whatever_matters(state, spot));
+        }
+        if spot.have <= 1 {
+            return self.disagreement(state, spot);
+        }
+        None
+    }
+
+    /// The options that a slot ahead may still be met by.
+    fn options(&self, spot: Spot, slot: usize) -> std::ops::Range<usize> {
+        if slot == spot.slot {
+            spot.option..spot.option + 1
+        } else {
+            self.problem.slots[slot].options.clone()
+        }
+    }
+
+    /// The devices that an option could still take, if `common` is what a constraint's devices
+    /// have in common.
+    fn candidates(
+        &self,
+        state: &State<'_, '_>,
+        claim: usize,
+        option: usize,
+        common: Common,
+    ) -> Bits {
+        let problem = self.problem;
+        let choice = &problem.options[option];
+        let mut suits = self.live[option].clone();
+        if !choice.admin {
+            suits.drop(&state.marked);
+        }
+        for (place, _) in &choice.amounts {
+            if state.shares.get(*place).is_some_and(|shares| *shares > 0)
+                && !state.has_room(option, *place)
+            {
+                suits.remove(*place);
+            }
+        }
+        for (constraint, column) in &choice.constraints {
+            let masks = &self.masks[*constraint][*column];
+            if let Some((of, element)) = common
+                && of == *constraint
+            {
+                match masks.get(element) {
+                    Some(mask) => suits.keep(mask),
+                    None => return Bits::new(problem.len()),
+                }
+            }
+            if choice.claim != claim {
+                continue;
+            }
+            let values = &state.values[*constraint];
+            let words = problem.constraints[*constraint].values.words;
+            let Some(top) = values.len().checked_sub(words) else {
+                continue;
+            };
+            let mut with = Bits::new(problem.len());
+            for (element, mask) in masks.iter().enumerate() {
+                if values[top + element / 64] & (1 << (element % 64)) != 0 {
+                    with.add(mask);
+                }
+            }
+            match problem.constraints[*constraint].kind {
+                Kind::Match => suits.keep(&with),
+                Kind::Distinct => suits.drop(&with),
+            }
+        }
+        suits
+    }
+
+    /// What each request from `spot` on needs at least, and of which devices. The smallest conflict
+    /// if some by themselves cannot have enough.
+    fn demands(
+        &self,
+        state: &State<'_, '_>,
+        spot: Spot,
+        common: Common,
+    ) -> Result<Vec<(usize, Demand)>, Bits> {
+        let problem = self.problem;
+        let claim = problem.slots[spot.slot].claim;
+        let mut demands = Vec::new();
+        let mut short: Option<Bits> = None;
+        for slot in spot.slot..self.horizon(spot) {
+            let mut least: Option<Demand> = None;
+            for option in self.options(spot, slot) {
+                let choice = &problem.options[option];
+                let have = if slot == spot.slot { spot.have } else { 0 };
+                let need = usize::try_from(choice.need - have).unwrap_or(0);
+                let mut suits = self.candidates(state, claim, option, common);
+                if slot == spot.slot {
+                    suits.drop_below(spot.start);
+                }
+                if choice.all.is_some() && need == 0 || suits.len() < need {
+                    continue;
+                }
+                // Devices that several may share, and admin access, take nothing from others.
+                let free = if choice.admin {
+                    need
+                } else {
+                    suits.common(&self.sharable).min(need)
+                };
+                suits.drop(&self.sharable);
+                let need = need - free;
+                match &mut least {
+                    None => least = Some(Demand { need, suits }),
+                    Some(least) => {
+                        least.need = least.need.min(need);
+                        least.suits.add(&suits);
+                    }
+                }
+            }
+            match least {
+                None => {
+                    let none = Demand {
+                        need: 0,
+                        suits: Bits::new(problem.len()),
+                    };
+                    let conflict = self.why_short(state, spot, &[(slot, none)], common);
+                    let better = |other: &Bits| conflict.len() < other.len();
+                    if short.as_ref().is_none_or(better) {
+                        short = Some(conflict);
+                    }
+                }
+                Some(demand) if demand.need > 0 => demands.push((slot, demand)),
+                Some(_) => {}
+            }
+        }
+        short.map_or(Ok(demands), Err)
+    }
+
+    /// The picks that keep devices from the requests of these slots, as many as it takes.
+    fn why_short(
+        &self,
+        state: &State<'_, '_>,
+        spot: Spot,
+        short: &[(usize, Demand)],
+        common: Common,
+    ) -> Bits {
+        let problem = self.problem;
+        let claim = problem.slots[spot.slot].claim;
+        let mut conflict = none(problem);
+        let mut together = BTreeMap::new();
+        let mut all = Bits::new(problem.len());
+        for (slot, demand) in short {
+            all.add(&demand.suits);
+            for option in self.options(spot, *slot) {
+                let choice = &problem.options[option];
+                let have = if *slot == spot.slot { spot.have } else { 0 };
+                let need = usize::try_from(choice.need - have).unwrap_or(0);
+                let mut live = self.live[option].clone();
+                if *slot == spot.slot {
+                    live.drop_below(spot.start);
+                }
+                if let Some((of, element)) = common
+                    && let Some(column) = column(problem, option, of)
+                {
+                    match self.masks[of][column].get(element) {
+                        Some(mask) => live.keep(mask),
+                        None => live.clear(),
+                    }
+                }
+                let mut suits = self.candidates(state, claim, option, common);
+                live.drop(&suits);
+                if *slot == spot.slot {
+                    suits.drop_below(spot.start);
+                }
+                let mut alone = BTreeMap::new();
+                let missing = need.saturating_sub(suits.len());
+                let reasons = if missing > 0 {
+                    &mut alone
+                } else {
+                    &mut together
+                };
+                for place in live.iter() {
+                    let reason = reasons.entry(place).or_insert_with(|| none(problem));
+                    self.add_reason(state, option, place, reason);
+                }
+                add_needed(alone, missing, &mut conflict);
+            }
+        }
+        together.retain(|place, reason| {
+            // Could serve several of them.
+            if problem.multi().has(*place) {
+                conflict.add(reason);
+            }
+            // What already counts for one of them would be no gain to another.
+            !problem.multi().has(*place) && !all.has(*place)
+        });
+        let wanted: usize = short.iter().map(|(_, demand)| demand.need).sum();
+        add_needed(together, wanted.saturating_sub(all.len()), &mut conflict);
+        conflict
+    }
+
+    /// Why no element is left that the devices of some constraint could have in common.
+    fn disagreement(&self, state: &State<'_, '_>, spot: Spot) -> Option<Bits> {
+        let problem = self.problem;
+        let claim = problem.slots[spot.slot].claim;
+        let constraints = problem.constraints.iter().enumerate();
+        let mut constraints = constraints
+            .filter(|(_, constraint)| constraint.kind == Kind::Match && constraint.claim >= claim);
+        constraints.find_map(|(index, constraint)| {
+            let last = problem.claim_slots[constraint.claim].end;
+            let last = last.min(self.horizon(spot));
+            let mut slots = spot.slot.max(problem.claim_slots[constraint.claim].start)..last;
+            // Requests with an alternative that the constraint spares need no element.
+            let spared = |slot: usize| {
+                let mut options = self.options(spot, slot);
+                options.any(|option| column(problem, option, index).is_none())
+            };
+            if slots.all(spared) {
+                return None;
+            }
+            let values = &state.values[index];
+            let top = values.len().checked_sub(constraint.values.words);
+            let top = top.filter(|_| constraint.claim == claim);
+            let fixed = top.map(|top| &values[top..]);
+            let mut conflict = none(problem);
+            if fixed.is_some() {
+                self.add_constrained(state, index, &mut conflict);
+            }
+            for element in &self.viable[index] {
+                let open =
+                    fixed.is_none_or(|words| words[*element / 64] & (1 << (*element % 64)) != 0);
+                if !open {
+                    continue;
+                }
+                let common = Some((index, *element));
+                let short = match self.demands(state, spot, common) {
+                    Err(conflict) => conflict,
+                    Ok(demands) => match served(&demands, problem.len()) {
+                        Err(short) => self.why_short(state, spot, &short, common),
+                        Ok(()) if self.can_be_counted(state, &demands) => return None,
+                        Ok(()) => self.whatever_matters(state, spot),
+                    },
+                };
+                conflict.add(&short);
+            }
+            Some(conflict)
+        })
+    }
+
+    /// Whether constraints that want different values leave enough of them.
+    fn can_differ(&self, state: &State<'_, '_>, spot: Spot) -> bool {
+        let problem = self.problem;
+        let claim = problem.slots[spot.slot].claim;
+        let mut constraints = problem.constraints.iter().enumerate();
+        constraints.all(|(index, constraint)| {
+            if constraint.kind != Kind::Distinct || constraint.claim < claim {
+                return true;
+            }
+            let elements = self.masks[index].first().map_or(0, Vec::len);
+            let slots = problem.claim_slots[constraint.claim].clone();
+            let mut demands = Vec::new();
+            for slot in slots.start.max(spot.slot)..slots.end.min(self.horizon(spot)) {
+                let have = if slot == spot.slot { spot.have } else { 0 };
+                let mut least = usize::MAX;
+                let mut values = Bits::new(elements);
+                for option in self.options(spot, slot) {
+                    let need = usize::try_from(problem.options[option].need - have).unwrap_or(0);
+                    let Some(column) = column(problem, option, index) else {
+                        least = 0;
+                        continue;
+                    };
+                    least = least.min(need);
+                    let suits = self.candidates(state, claim, option, None);
+                    for (element, mask) in self.masks[index][column].iter().enumerate() {
+                        if mask.common(&suits) > 0 {
+                            values.insert(element);
+                        }
+                    }
+                }
+                demands.push(Demand {
+                    need: least,
+                    suits: values,
+                });
+            }
+            all_served(&demands, elements).is_ok()
+        })
+    }
+
+    /// Whether each counter, and all of one name in a pool together, are enough for the devices
+    /// that take least of them.
+    fn can_be_counted(&self, state: &State<'_, '_>, demands: &[(usize, Demand)]) -> bool {
+        let problem = self.problem;
+        if !problem.counters.matter() {
+            return true;
+        }
+        let demands: Vec<&Demand> = demands.iter().map(|(_, demand)| demand).collect();
+        self.tallies.iter().all(|tally| {
+            let left = tally.counters.iter();
+            // A counter that is overdrawn bars only those who take from its pool.
+            let left = left.map(|counter| state.left[*counter as usize].max(0));
+            let amount = |place: usize| {
+                let taken = problem.counters.consumption(place);
+                let taken = taken.filter(|_| !problem.multi().has(place));
+                let taken = taken.into_iter().flat_map(|taken| &taken.amounts);
+                let own = taken.filter(|(counter, _)| tally.counters.contains(counter));
+                own.map(|(_, amount)| *amount).sum::<i128>()
+            };
+            cheapest(&demands, problem.len(), amount).is_none_or(|least| least <= left.sum())
+        })
+    }
+}
+
+/// Counters that are looked at together.
+pub(super) struct Tally {
+    counters: Vec<u32>,
+}
+
+impl Tally {
+    /// Each counter, and those of one name in all sets of a pool.
+    pub fn all(problem: &crate::problem::Problem<'_>) -> Vec<Tally> {
+        if !problem.counters.matter() {
+            return Vec::new();
+        }
+        let names = &problem.counters.names;
+        let numbers = 0..names.len() as u32;
+        let mut tallies: Vec<Tally> = numbers
+            .clone()
+            .map(|number| Tally {
+                counters: vec![number],
+            })
+            .collect();
+        let same = |one: &u32, other: &u32| {
+            let (one, other) = (&names[*one as usize], &names[*other as usize]);
+            one.pool == other.pool && one.counter == other.counter
+        };
+        for number in numbers.clone() {
+            let counters: Vec<u32> = numbers
+                .clone()
+                .filter(|other| same(&number, other))
+                .collect();
+            if counters.len() > 1 && counters[0] == number {
+                tallies.push(Tally { counters });
+            }
+        }
+        tallies
+    }
+}
+
+/// The slots that together cannot have enough, if there are such.
+fn served(demands: &[(usize, Demand)], things: usize) -> Result<(), Vec<(usize, Demand)>> {
+    let alone: Vec<&Demand> = demands.iter().map(|(_, demand)| demand).collect();
+    let short = |short: Vec<usize>| short.into_iter().map(|at| demands[at].clone()).collect();
+    all_served(&alone, things).map_err(short)
+}
+
+/// Adds why devices are missing, of which so many are: where more are kept away than that, the
+/// reasons that keep few of them need not be named.
+fn add_needed(reasons: BTreeMap<usize, Bits>, missing: usize, conflict: &mut Bits) {
+    let mut spare = missing.saturating_sub(1);
+    let mut groups: Vec<(usize, Bits)> = Vec::new();
+    for reason in reasons.into_values().filter(|reason| !reason.is_empty()) {
+        match groups.iter_mut().find(|(_, other)| *other == reason) {
+            Some((count, _)) => *count += 1,
+            None => groups.push((1, reason)),
+        }
+    }
+    groups.sort_by_key(|(count, _)| *count);
+    for (count, reason) in groups {
+        if count <= spare {
+            spare -= count;
+        } else {
+            conflict.add(&reason);
+        }
+    }
+}

@@ -1,0 +1,615 @@
+//! Which attempts are in vain: bounds, likeness, memory, and conflicts.
+//!
+//! An attempt is in vain if it holds neither a solution nor an error. Bounds look ahead up to the
+//! next request that may raise an error, its *horizon*; past it, an attempt is passed over only if
+//! one that is like it was seen to fail, or if what made another fail makes it fail as well.
+
+mod bounds;
+mod conflict;
+mod memory;
+
+use rustc_hash::FxHashMap;
+
+use crate::bits::Bits;
+use crate::classes::{Classes, IRRELEVANT};
+use crate::constraints::{FAILS, Kind, MISSING};
+use crate::problem::{Problem, RESULTS};
+use crate::search::{Guide, Spot};
+use crate::state::{Pick, State};
+
+use bounds::Tally;
+
+/// How many states are remembered at most.
+const MEMORY: usize = 1 << 18;
+
+/// How many conflicts of a slot are remembered, and with how many picks, at most.
+const CONFLICTS: usize = 64;
+const PICKS: usize = 8;
+
+/// A spot that the search is at.
+struct Here {
+    spot: Spot,
+    /// Devices taken in vain.
+    failed: Vec<usize>,
+    /// Of what came after these.
+    conflict: Bits,
+    /// After this device nothing else need be tried here: its failure has nothing to do with it.
+    over: Option<usize>,
+    key: Option<Box<[u64]>>,
+}
+
+/// Where nothing was found before.
+struct Seen {
+    /// The first place that was looked at.
+    start: usize,
+    /// The conflict.
+    picks: Box<[Pick]>,
+}
+
+/// See the module.
+pub(crate) struct Pruner<'p, 'a> {
+    problem: &'p Problem<'a>,
+    classes: Classes,
+    /// By slot: the next whose attempt may end in an error, if not the slot itself.
+    horizons: Vec<usize>,
+    /// Slots and options whose attempts may.
+    raising: Vec<(usize, usize)>,
+    /// By slot: conflicts, each of which bars it and what follows.
+    conflicts: Vec<Vec<Box<[Pick]>>>,
+    /// Places of each option that can be part of a solution, as far as is known beforehand.
+    live: Vec<Bits>,
+    /// By constraint that wants a match: the elements that can be in common.
+    viable: Vec<Vec<usize>>,
+    /// By constraint, column and element: the places that have it.
+    masks: Vec<Vec<Vec<Bits>>>,
+    tallies: Vec<Tally>,
+    /// Devices that two may share with what is left of them.
+    sharable: Bits,
+    any_admin: bool,
+    is_monotone: bool,
+    here: Vec<Here>,
+    /// The conflicts of the alternatives that failed, by prioritized list that the search is in.
+    lists: Vec<Bits>,
+    /// Why the last attempt failed.
+    last: Bits,
+    /// The slots after this one fail for this conflict, whatever is chosen for it: of its other
+    /// alternatives only those that may raise an error are looked at.
+    settled: Option<(usize, Bits)>,
+    /// States with nothing to be found.
+    vain: FxHashMap<Box<[u64]>, Seen>,
+    buffer: Vec<u64>,
+}
+
+impl<'p, 'a> Pruner<'p, 'a> {
+    /// `None`: errors may turn up anywhere, so nothing can be passed over.
+    pub fn new(problem: &'p Problem<'a>) -> Option<Self> {
+        let columns = problem
+            .constraints
+            .iter()
+            .flat_map(|constraint| &constraint.values.columns);
+        if columns.flatten().any(|set| *set == FAILS) {
+            return None;
+        }
+        let slots = problem.slots.iter().enumerate();
+        let choices = slots.flat_map(|(index, slot)| slot.options.clone().map(move |o| (index, o)));
+        let mut raising: Vec<(usize, usize)> = choices
+            .clone()
+            .filter(|(slot, option)| may_raise(problem, *slot, *option))
+            .collect();
+        // Where a claim may come to have too many devices, that is found out without looking at all
+        // that precedes it, so errors there may never be met: no bound says which.
+        let unclear = |claim: usize| {
+            let own = problem.claim_slots[claim].clone();
+            let mut raising = raising.iter();
+            may_exceed(problem, claim) && raising.any(|(slot, _)| own.contains(slot))
+        };
+        let unclear: Vec<bool> = (0..problem.claims.len()).map(unclear).collect();
+        if unclear.contains(&true) {
+            let claim = |slot: usize| problem.slots[slot].claim;
+            let all = choices.filter(|(slot, _)| unclear[claim(*slot)]);
+            raising.extend(
+                all.filter(|choice| !raising.contains(choice))
+                    .collect::<Vec<_>>(),
+            );
+            raising.sort_unstable();
+        }
+        let horizons = (0..=problem.slots.len()).map(|slot| {
+            let next = raising.iter().map(|(raising, _)| *raising);
+            let next = next.filter(|raising| *raising >= slot).min();
+            next.unwrap_or(problem.slots.len())
+        });
+        let mut pruner = Pruner {
+            problem,
+            classes: Classes::of(problem),
+            horizons: horizons.collect(),
+            raising,
+            conflicts: vec![Vec::new(); problem.slots.len()],
+            live: problem
+                .options
+                .iter()
+                .map(|choice| choice.open.clone())
+                .collect(),
+            viable: Vec::new(),
+            masks: Vec::new(),
+            tallies: Tally::all(problem),
+            sharable: sharable(problem),
+            any_admin: problem.options.iter().any(|choice| choice.admin),
+            is_monotone: conflict::is_monotone(problem) && !unclear.contains(&true),
+            here: Vec::new(),
+            lists: Vec::new(),
+            last: conflict::none(problem),
+            settled: None,
+            vain: FxHashMap::default(),
+            buffer: Vec::new(),
+        };
+        pruner.find_masks();
+        while pruner.narrow() {}
+        Some(pruner)
+    }
+
+    /// Whether no request of these slots can raise an error.
+    pub fn is_free_of_errors(&self, mut slots: std::ops::Range<usize>) -> bool {
+        slots.all(|slot| self.raising.iter().all(|(raising, _)| *raising != slot))
+    }
+
+    /// Whether it is certain that what is taken first never makes room for what comes later.
+    pub fn is_monotone(&self) -> bool {
+        self.is_monotone
+    }
+
+    /// Nothing can be found for this slot and some that follow, and no error: not even if nothing
+    /// were taken before. See [`Pruner::is_monotone`].
+    pub fn despair(&mut self, slot: usize) {
+        self.conflicts[slot].push(Box::default());
+    }
+
+    fn find_masks(&mut self) {
+        let places = self.problem.len();
+        for constraint in &self.problem.constraints {
+            let used = constraint.values.elements.len();
+            let masks = constraint.values.columns.iter().map(|column| {
+                let mut masks = vec![Bits::new(places); used];
+                for (place, set) in column.iter().enumerate() {
+                    let set = constraint.values.sets.get(*set as usize);
+                    for element in set.into_iter().flatten() {
+                        masks[*element as usize].insert(place);
+                    }
+                }
+                masks
+            });
+            self.masks.push(masks.collect());
+            self.viable.push(match constraint.kind {
+                Kind::Match => (0..used).collect(),
+                Kind::Distinct => Vec::new(),
+            });
+        }
+    }
+
+    /// Drops values that cannot be in common and devices that have none but those. Returns
+    /// whether anything was dropped.
+    fn narrow(&mut self) -> bool {
+        let problem = self.problem;
+        let mut narrowed = false;
+        for (index, constraint) in problem.constraints.iter().enumerate() {
+            if constraint.kind != Kind::Match {
+                continue;
+            }
+            let slots = problem.claim_slots[constraint.claim].clone();
+            let slots = slots.start..slots.end.min(self.horizons[0]);
+            let viable = std::mem::take(&mut self.viable[index]);
+            let before = viable.len();
+            let viable: Vec<usize> = viable
+                .into_iter()
+                .filter(|element| {
+                    slots.clone().all(|slot| {
+                        let mut options = problem.slots[slot].options.clone();
+                        options.any(|option| self.has_enough(option, index, *element))
+                    })
+                })
+                .collect();
+            narrowed |= viable.len() < before;
+            for option in slots.flat_map(|slot| problem.slots[slot].options.clone()) {
+                let Some(column) = column(problem, option, index) else {
+                    continue;
+                };
+                let mut allowed = Bits::new(problem.len());
+                for element in &viable {
+                    allowed.add(&self.masks[index][column][*element]);
+                }
+                let before = self.live[option].len();
+                self.live[option].keep(&allowed);
+                narrowed |= self.live[option].len() < before;
+            }
+            self.viable[index] = viable;
+        }
+        narrowed
+    }
+
+    fn has_enough(&self, option: usize, constraint: usize, element: usize) -> bool {
+        let need = usize::try_from(self.problem.options[option].need).unwrap_or(0);
+        let Some(column) = column(self.problem, option, constraint) else {
+            return self.live[option].len() >= need;
+        };
+        need == 0 || self.live[option].common(&self.masks[constraint][column][element]) >= need
+    }
+
+    fn raises(&self, slot: usize, option: usize) -> bool {
+        self.raising.contains(&(slot, option))
+    }
+
+    /// The first slot that may raise an error, seen from a spot.
+    fn horizon(&self, spot: Spot) -> usize {
+        if self.raises(spot.slot, spot.option) {
+            spot.slot
+        } else {
+            self.horizons[spot.slot + 1]
+        }
+    }
+
+    /// Whether a slot ahead wants all of certain devices, of which the first is taken: it can have
+    /// nothing and raise nothing, and so can no other, as far as errors go. By whom they are taken.
+    fn is_spent(&self, state: &State<'_, '_>, spot: Spot) -> Option<Bits> {
+        let taker = |option: usize| {
+            let choice = &self.problem.options[option];
+            if !choice.broken.is_empty() || choice.admin {
+                return None;
+            }
+            let first = choice.all.as_ref().and_then(|all| all.first());
+            self.taken_by(state, option, *first?)
+        };
+        let mut ahead = self
+            .raising
+            .iter()
+            .filter(|(slot, _)| *slot >= spot.slot)
+            .peekable();
+        let (next, _) = ahead.peek()?;
+        if *next <= spot.slot {
+            return None;
+        }
+        let mut conflict = conflict::none(self.problem);
+        let options = self.problem.slots[*next].options.clone();
+        for option in options.chain(ahead.map(|(_, option)| *option)) {
+            conflict.insert(taker(option)?);
+        }
+        Some(conflict)
+    }
+
+    /// An attempt failed for this conflict.
+    fn fail(&mut self, state: &State<'_, '_>, conflict: Bits) {
+        self.last = if self.is_monotone {
+            conflict
+        } else {
+            self.everything(state)
+        };
+    }
+
+    /// Keeps the conflict for which all of a slot failed.
+    fn remember(&mut self, state: &State<'_, '_>, slot: usize) {
+        let known = &mut self.conflicts[slot];
+        if self.is_monotone && known.len() < CONFLICTS && self.last.len() <= PICKS {
+            known.push(self.last.iter().map(|pick| state.picks[pick]).collect());
+        }
+    }
+
+    /// The conflict that these picks are, if all of them were made.
+    fn present(&self, state: &State<'_, '_>, picks: &[Pick]) -> Option<Bits> {
+        let mut conflict = conflict::none(self.problem);
+        for pick in picks {
+            conflict.insert(state.picks.iter().position(|made| made == pick)?);
+        }
+        Some(conflict)
+    }
+
+    /// Why nothing was found at a spot where everything was tried.
+    fn conclude(&mut self, state: &State<'_, '_>, here: &Here) {
+        let problem = self.problem;
+        let Spot {
+            slot,
+            option,
+            have,
+            start,
+        } = here.spot;
+        let choice = &problem.options[option];
+        let classes = self.classes.at(slot);
+        let mut conflict = here.conflict.clone();
+        let is_last = have + 1 >= choice.need;
+        let bounded = slot < self.horizon(here.spot);
+        let mut from = start;
+        while let Some(place) = choice.open.next(from) {
+            from = place + 1;
+            if here.over.is_some_and(|over| place >= over) {
+                break;
+            }
+            if here.failed.contains(&place) || (bounded && !self.live[option].has(place)) {
+                continue;
+            }
+            // Were it free, it would fail as its like did: with no more to choose from after it.
+            let mut failed = here.failed.iter();
+            if let Some(like) = failed
+                .find(|failed| classes[**failed] == classes[place] && (is_last || **failed < place))
+            {
+                let shares = |place: usize| state.shares.get(place).is_some_and(|count| *count > 0);
+                if shares(*like) || shares(place) {
+                    conflict.add(&self.everything(state));
+                }
+                continue;
+            }
+            self.add_reason(state, option, place, &mut conflict);
+        }
+        let mut from = start;
+        while let Some(place) = choice.broken.next(from) {
+            let taker = self.taken_by(state, option, place);
+            conflict.insert(taker.expect("a device that fails is passed over where it is taken"));
+            from = place + 1;
+        }
+        self.fail(state, conflict);
+    }
+}
+
+/// Whether some alternatives of a claim's requests together are too many devices, those aside that
+/// are so whatever is chosen before them.
+fn may_exceed(problem: &Problem<'_>, claim: usize) -> bool {
+    let most = problem.claim_slots[claim].clone().map(|slot| {
+        let options = problem.slots[slot].options.clone();
+        let possible = options.filter(|option| !exceeds(problem, slot, *option));
+        possible
+            .map(|option| problem.options[option].need.max(0))
+            .max()
+    });
+    most.flatten().sum::<i64>() > RESULTS
+}
+
+/// Whether an option is too many devices with the least that come before it in its claim.
+fn exceeds(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
+    let claim = problem.slots[slot].claim;
+    let before = (problem.claim_slots[claim].start..slot).map(|slot| {
+        let options = &problem.options[problem.slots[slot].options.clone()];
+        options.iter().map(|choice| choice.need.max(0)).min()
+    });
+    problem.options[option].need > RESULTS - before.flatten().sum::<i64>()
+}
+
+/// Whether an attempt at an option may end in an error.
+fn may_raise(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
+    let choice = &problem.options[option];
+    if exceeds(problem, slot, option) {
+        return false;
+    }
+    if !choice.broken.is_empty() {
+        return true;
+    }
+    // Where all are wanted, a constraint that refuses one is an error; but a device that cannot be
+    // had at all is found out before its constraints are asked.
+    let Some(all) = &choice.all else {
+        return false;
+    };
+    let mut left = problem.counters.available.clone();
+    let counts = conflict::is_monotone(problem);
+    let all_before = all.iter().take_while(|place| {
+        let taken = problem.counters.consumption(**place).filter(|_| counts);
+        let mut amounts = taken.into_iter().flat_map(|taken| &taken.amounts);
+        choice.open.has(**place)
+            && amounts.all(|(counter, amount)| {
+                left[*counter as usize] -= amount;
+                left[*counter as usize] >= 0
+            })
+    });
+    let all_before: Vec<usize> = all_before.copied().collect();
+    let asked = all_before.iter();
+    let before = problem.claim_slots[choice.claim].start..slot;
+    let before = before.flat_map(|slot| problem.slots[slot].options.clone());
+    choice.constraints.iter().any(|(constraint, own)| {
+        if before
+            .clone()
+            .any(|option| column(problem, option, *constraint).is_some())
+        {
+            return asked.clone().next().is_some();
+        }
+        let of = &problem.constraints[*constraint];
+        let mut common: Option<Vec<u64>> = None;
+        for place in asked.clone() {
+            let set = of.values.columns[*own][*place];
+            if set == MISSING {
+                return true;
+            }
+            let elements = of.values.elements_of(set);
+            common = Some(match common {
+                None => elements.to_vec(),
+                Some(_) if of.values.unknown.has(set as usize) => return true,
+                Some(common) => {
+                    let mut both = common.iter().zip(elements);
+                    if both.any(|(a, b)| a & b != 0) != (of.kind == Kind::Match) {
+                        return true;
+                    }
+                    let both = common.iter().zip(elements);
+                    match of.kind {
+                        Kind::Match => both.map(|(a, b)| a & b).collect(),
+                        Kind::Distinct => both.map(|(a, b)| a | b).collect(),
+                    }
+                }
+            });
+        }
+        false
+    })
+}
+
+/// Devices of which the two smallest shares that are asked for fit into what is left.
+fn sharable(problem: &Problem<'_>) -> Bits {
+    let mut sharable = problem.multi().clone();
+    for place in problem.multi().iter() {
+        let options = problem
+            .options
+            .iter()
+            .filter(|choice| choice.open.has(place));
+        let mut least: Option<Vec<i128>> = None;
+        for choice in options {
+            let amounts = choice.amounts_at(place);
+            match &mut least {
+                None => least = Some(amounts.to_vec()),
+                Some(least) => least
+                    .iter_mut()
+                    .zip(amounts)
+                    .for_each(|(a, b)| *a = (*a).min(*b)),
+            }
+        }
+        let mut twice = least.iter().flatten().zip(problem.room_at(place));
+        if twice.any(|(least, room)| least.saturating_mul(2) > *room) {
+            sharable.remove(place);
+        }
+    }
+    sharable
+}
+
+/// The column of values that a constraint has for an option, if it applies to it.
+fn column(problem: &Problem<'_>, option: usize, constraint: usize) -> Option<usize> {
+    let constraints = &problem.options[option].constraints;
+    let found = constraints.iter().find(|(index, _)| *index == constraint);
+    found.map(|(_, column)| *column)
+}
+
+impl Guide for Pruner<'_, '_> {
+    fn is_hopeless(&mut self, state: &State<'_, '_>, slot: usize) -> bool {
+        let mut known = self.conflicts[slot].iter();
+        let Some(conflict) = known.find_map(|picks| self.present(state, picks)) else {
+            return false;
+        };
+        self.fail(state, conflict);
+        true
+    }
+
+    fn is_vain(&mut self, state: &State<'_, '_>, spot: Spot) -> bool {
+        if let Some((slot, conflict)) = &self.settled
+            && (spot.slot > *slot || (spot.have == 0 && !self.raises(spot.slot, spot.option)))
+        {
+            self.last = conflict.clone();
+            return true;
+        }
+        if let Some(conflict) = self.is_spent(state, spot) {
+            self.fail(state, conflict);
+            return true;
+        }
+        let key = self.key(state, spot);
+        if let Some(seen) = self.vain.get(&key) {
+            // There is as little now, but for the same reason only if there is no more to try.
+            let present = self
+                .present(state, &seen.picks)
+                .filter(|_| seen.start <= spot.start);
+            let conflict = present.unwrap_or_else(|| self.whatever_matters(state, spot));
+            self.fail(state, conflict);
+            return true;
+        }
+        if spot.slot < self.horizon(spot)
+            && let Some(conflict) = self.shortage(state, spot)
+        {
+            self.fail(state, conflict);
+            return true;
+        }
+        self.here.push(Here {
+            spot,
+            failed: Vec::new(),
+            conflict: conflict::none(self.problem),
+            over: None,
+            key: Some(key),
+        });
+        false
+    }
+
+    fn skips(&mut self, state: &State<'_, '_>, place: usize) -> bool {
+        let here = self.here.last().expect("the search is somewhere");
+        let spot = here.spot;
+        here.over.is_some()
+            || (spot.slot < self.horizon(spot) && !self.live[spot.option].has(place))
+            || here
+                .failed
+                .iter()
+                .any(|failed| self.alike(state, spot.slot, *failed, place))
+    }
+
+    fn failed(&mut self, state: &State<'_, '_>, place: usize) {
+        let here = self.here.last_mut().expect("the search is somewhere");
+        here.failed.push(place);
+        let pick = state.picks.len();
+        if self.last.has(pick) {
+            self.last.remove(pick);
+        } else {
+            here.over = Some(place);
+            let Spot {
+                slot, option, have, ..
+            } = here.spot;
+            let is_last = have + 1 >= self.problem.options[option].need;
+            let own = pick - have as usize..pick;
+            if is_last
+                && self.problem.slots[slot].listed
+                && self.settled.is_none()
+                && !own.clone().any(|pick| self.last.has(pick))
+            {
+                self.settled = Some((slot, self.last.clone()));
+            }
+        }
+        here.conflict.add(&self.last);
+    }
+
+    fn leave(&mut self, state: &State<'_, '_>, in_vain: bool) {
+        let here = self.here.pop().expect("the search is somewhere");
+        if !in_vain {
+            self.last.remove(state.picks.len());
+            return;
+        }
+        self.conclude(state, &here);
+        let Spot { slot, have, .. } = here.spot;
+        if have == 0 && !self.problem.slots[slot].listed {
+            self.remember(state, slot);
+        }
+        if self.vain.len() < MEMORY
+            && let Some(key) = here.key
+        {
+            let picks = self.last.iter().map(|pick| state.picks[pick]).collect();
+            let start = here.spot.start;
+            self.vain.insert(key, Seen { start, picks });
+        }
+    }
+
+    fn refuses(&mut self, state: &State<'_, '_>, option: usize, place: Option<usize>) {
+        let mut conflict = conflict::none(self.problem);
+        if let Some(place) = place {
+            self.add_reason(state, option, place, &mut conflict);
+        }
+        self.fail(state, conflict);
+    }
+
+    fn gives_all_back(&mut self, state: &State<'_, '_>, option: usize) {
+        self.last.remove(state.picks.len());
+        // With others before it, a constraint might have refused one: an error.
+        let constraints = &self.problem.options[option].constraints;
+        let mut conflict = std::mem::take(&mut self.last);
+        for (constraint, _) in constraints {
+            self.add_constrained(state, *constraint, &mut conflict);
+        }
+        self.fail(state, conflict);
+    }
+
+    fn exceeds(&mut self, state: &State<'_, '_>) {
+        let mut conflict = conflict::none(self.problem);
+        (state.claim_start..state.picks.len()).for_each(|pick| conflict.insert(pick));
+        self.fail(state, conflict);
+    }
+
+    fn enters_list(&mut self) {
+        self.lists.push(conflict::none(self.problem));
+    }
+
+    fn alternative_failed(&mut self) {
+        let list = self.lists.last_mut().expect("the search is in a list");
+        list.add(&self.last);
+    }
+
+    fn list_failed(&mut self, state: &State<'_, '_>, slot: usize, exceeded: bool) {
+        self.last = self.lists.pop().expect("the search is in a list");
+        if self.settled.as_ref().is_some_and(|(of, _)| *of == slot) {
+            self.settled = None;
+        }
+        if !exceeded {
+            self.remember(state, slot);
+        }
+    }
+}
