@@ -24,6 +24,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	resourceapi "k8s.io/api/resource/v1"
+	apiservercel "k8s.io/apiserver/pkg/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
 	dracel "k8s.io/dynamic-resource-allocation/cel"
 )
@@ -33,10 +34,21 @@ type device struct {
 	Device resourceapi.Device `json:"device"`
 }
 
+// compile compiles an expression. cel-go panics over some (a literal map whose key is a list): whoever
+// asks gets no program then, so it counts as one that does not compile.
+func compile(expression string, features dracel.Features, options dracel.Options) (result dracel.CompilationResult) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			result.Error = &apiservercel.Error{Type: apiservercel.ErrorTypeInternal, Detail: fmt.Sprintf("panic: %v", panicked)}
+		}
+	}()
+	return dracel.GetCompiler(features).CompileCELExpression(expression, options)
+}
+
 // estimate is what an expression is estimated to cost when it is written under these gates.
 func estimate(expression string, features dracel.Features) string {
 	written := environment.NewExpressions
-	result := dracel.GetCompiler(features).CompileCELExpression(expression, dracel.Options{EnvType: &written})
+	result := compile(expression, features, dracel.Options{EnvType: &written})
 	if result.Error != nil {
 		return "c"
 	}
@@ -78,7 +90,7 @@ func main() {
 	defer out.Flush()
 	for i, expression := range expressions {
 		text, _ := json.Marshal(expression)
-		result := dracel.GetCompiler(on).CompileCELExpression(expression, dracel.Options{DisableCostEstimation: true})
+		result := compile(expression, on, dracel.Options{DisableCostEstimation: true})
 		if result.Error != nil {
 			fmt.Fprintf(out, "%s\tc\n", text)
 			if len(os.Args) > 2 {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::declarations::{Functions, NAMESPACES};
-use crate::library::text;
+use crate::library::formatting;
 use crate::overload::{Work, sorts_texts, work};
 use crate::syntax::{Expr, Fold, FoldKind, Kind, Wrapper};
 use crate::typing::{Bindings, Type};
@@ -263,7 +263,6 @@ impl Checker<'_> {
             "string" => Type::String,
             "bytes" => Type::Bytes,
             "null_type" => Type::Null,
-            "dyn" => Type::Dyn,
             "list" => Type::List(Rc::new(Type::Dyn)),
             "map" => Type::Map(Rc::new(Type::Dyn), Rc::new(Type::Dyn)),
             "type" => Type::Type(Rc::new(Type::Dyn)),
@@ -427,29 +426,33 @@ impl Checker<'_> {
         else {
             return Ok(());
         };
-        let verbs = match text::verbs(pattern) {
-            Ok(verbs) => verbs,
+        let clauses = match formatting::clauses(pattern) {
+            Ok(clauses) => clauses,
             Err(error) => return fail(at, error.to_string()),
         };
-        if verbs.len() > items.len() {
-            return fail(at, format!("index {} out of range", items.len()));
+        if clauses.len() != items.len() {
+            return fail(
+                at,
+                format!(
+                    "string.format takes {} arguments here, not {}",
+                    clauses.len(),
+                    items.len()
+                ),
+            );
         }
-        for (verb, item) in verbs.into_iter().zip(items) {
-            let found = &self.notes[item.value.id].found;
-            let found = self.bindings.resolve(found, true);
-            let good = match (verb, &found) {
-                (_, Type::Dyn) => true,
-                (_, Type::Any) => false,
-                ('s', found) => !matches!(found, Type::Opaque(_) | Type::Optional(_)),
-                ('d', Type::Int | Type::Uint | Type::Double) => true,
-                ('f' | 'e', Type::Double) => true,
-                ('f', Type::Int | Type::Uint) => true,
-                ('b', Type::Int | Type::Uint | Type::Bool) => true,
-                ('x' | 'X', Type::Int | Type::Uint | Type::String | Type::Bytes) => true,
-                ('o', Type::Int | Type::Uint) => true,
+        for (clause, item) in clauses.into_iter().zip(items) {
+            let verb = clause.verb;
+            let good = match (verb, &self.found(&item.value)) {
+                ('s', _) => self.can_be_shown(&item.value),
+                (_, Type::Dyn)
+                | ('d' | 'o', Type::Int | Type::Uint)
+                | ('f' | 'e', Type::Double | Type::String)
+                | ('b', Type::Int | Type::Uint | Type::Bool)
+                | ('x' | 'X', Type::Int | Type::Uint | Type::String | Type::Bytes) => true,
                 _ => false,
             };
             if !good {
+                let found = self.found(&item.value);
                 return fail(
                     item.value.at,
                     format!("error during formatting: %{verb} does not take a {found}"),
@@ -457,6 +460,27 @@ impl Checker<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What is known of a part that was gone through.
+    fn found(&self, part: &Expr) -> Type {
+        self.bindings.resolve(&self.notes[part.id].found, true)
+    }
+
+    /// Whether `%s` takes it, and what is written into it if it is a literal.
+    fn can_be_shown(&self, part: &Expr) -> bool {
+        let plain = !matches!(
+            self.found(part),
+            Type::Any | Type::Opaque(_) | Type::Optional(_)
+        );
+        plain
+            && match &part.kind {
+                Kind::List(items) => items.iter().all(|item| self.can_be_shown(&item.value)),
+                Kind::Map(entries) => entries
+                    .iter()
+                    .all(|entry| self.can_be_shown(&entry.key) && self.can_be_shown(&entry.value)),
+                _ => true,
+            }
     }
 
     fn fold(&mut self, fold: &mut Fold, at: usize, id: usize) -> Inferred {

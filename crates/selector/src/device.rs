@@ -7,7 +7,8 @@ use trainyard_model::Text;
 use trainyard_model::device::{Attribute, Device};
 use trainyard_model::version::Version;
 
-use crate::value::{Key, Map, Value};
+use crate::map::{Key, Map};
+use crate::value::Value;
 
 /// A device, converted once.
 #[derive(Debug, Clone)]
@@ -36,7 +37,12 @@ impl Subject {
         }
         let mut capacity = BTreeMap::new();
         for (name, value) in &device.capacity {
-            insert(&mut capacity, name, &driver, Value::Quantity(value.value));
+            insert(
+                &mut capacity,
+                name,
+                &driver,
+                Value::Quantity(value.value.into()),
+            );
         }
         let lenient = |entries| {
             Arc::new(Map {

@@ -17,11 +17,12 @@ use crate::declarations::functions;
 use crate::device::{Subject, inner, to_attribute};
 use crate::estimate::{Range, estimate};
 use crate::eval::{COST_LIMIT, evaluate};
+use crate::map::{Key, Map};
 use crate::parse::parse;
 use crate::plan::{plan, simplify};
 use crate::syntax::{Expr, Fold, Kind};
 use crate::typing::Type;
-use crate::value::{Key, Map, Value};
+use crate::value::Value;
 
 /// A compiled expression.
 #[derive(Debug, Clone)]

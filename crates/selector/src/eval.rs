@@ -4,14 +4,14 @@
 //! evaluates what we need not, such as the right side of `==` when the left has failed, we do too.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::charge::Charge;
 use crate::device::Subject;
 use crate::library;
+use crate::map::{Key, Map, Unhashable};
 use crate::syntax::{CallPlan, Expr, Kind, Operator, Wrapper};
-use crate::value::{Key, Map, Value};
+use crate::value::Value;
 
 /// Why an evaluation has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -147,7 +147,7 @@ impl<'a> Evaluator<'a> {
             | Kind::Has { .. }
             | Kind::Attribute { .. }
             | Kind::Driver
-            | Kind::OptionalMap { .. } => self.attribute(expr, true),
+            | Kind::OptionalMap { .. } => self.whole(expr),
             Kind::Call {
                 function,
                 arguments,
@@ -157,7 +157,7 @@ impl<'a> Evaluator<'a> {
                 Operator::And => self.logic(arguments, false),
                 Operator::Or => self.logic(arguments, true),
                 Operator::Conditional | Operator::Index | Operator::OptionalIndex => {
-                    self.attribute(expr, true)
+                    self.whole(expr)
                 }
                 Operator::OptionalOr | Operator::OptionalOrValue => {
                     match optional(self.value(&arguments[0])?)? {
@@ -187,21 +187,21 @@ impl<'a> Evaluator<'a> {
             }
             Kind::Map(entries) => {
                 self.spend(30);
-                let mut map = BTreeMap::new();
+                let mut map = Map::default();
                 for entry in entries {
                     let key = self.value(&entry.key)?;
                     let mut value = self.value(&entry.value)?;
-                    let key = key.to_key().ok_or_else(|| {
-                        Error::new(format!("unsupported key type: {}", key.type_name()))
-                    })?;
                     if entry.optional {
                         match optional(value)? {
                             Some(inner) => value = (*inner).clone(),
-                            None => continue,
+                            None => {
+                                map.take(&key);
+                                continue;
+                            }
                         }
                     }
                     // As in cel-go, the last of equal keys wins.
-                    map.insert(key, value);
+                    self.put(&mut map, &key, value)?;
                 }
                 Ok(make_map(map))
             }
@@ -215,6 +215,15 @@ impl<'a> Evaluator<'a> {
                 self.with(name, Variable::Bound(value), |e| e.value(body))
             }
         }
+    }
+
+    /// Adds an entry to a map. cel-go panics over what it cannot hash.
+    pub(crate) fn put(&mut self, map: &mut Map, key: &Value, value: Value) -> Result<(), Error> {
+        map.put(key, value).map_err(|Unhashable| {
+            let name = key.type_name();
+            let error = Error::new(format!("internal error: hash of unhashable type {name}"));
+            self.fatal.get_or_insert(error).clone()
+        })
     }
 
     fn with<T>(
@@ -263,6 +272,26 @@ impl<'a> Evaluator<'a> {
         }
         self.variables.extend(later);
         value
+    }
+
+    /// An attribute that is handed on. The device as a whole is a map.
+    fn whole(&mut self, expr: &'a Expr) -> Evaluated {
+        let value = self.attribute(expr, true)?;
+        if !matches!(value, Value::Device) {
+            return Ok(value);
+        }
+        let mut map = Map::default();
+        for name in [
+            "driver",
+            "attributes",
+            "capacity",
+            "allowMultipleAllocations",
+        ] {
+            if let Some(value) = self.field(name) {
+                map.entries.insert(Key::String(name.into()), value);
+            }
+        }
+        Ok(make_map(map))
     }
 
     /// Evaluates an attribute. Where it is observed as a whole, that costs one, beside one for each
@@ -412,7 +441,7 @@ impl<'a> Evaluator<'a> {
         let found = self.find(container, key);
         self.selected(found, optional, || match key {
             Key::String(name) => no_such_key(name),
-            key => no_such_key(&library::text::show(&from_key(key))),
+            key => no_such_key(&library::text::show(&key.value())),
         })
     }
 
@@ -467,7 +496,7 @@ impl<'a> Evaluator<'a> {
                 self.selected(found, optional, || out_of_bounds(library::text::show(key)))
             }
             _ => {
-                let found = match key.to_key() {
+                let found = match Key::of(key) {
                     Some(key) => self.find(container, &key),
                     None => Ok(None),
                 };
@@ -484,10 +513,8 @@ impl<'a> Evaluator<'a> {
                 let result = one.as_ref().map_or_else(
                     |error| Err(error.clone()),
                     |one| match (plan.element, one) {
-                        (Some(element), Value::List(items))
-                            if items.first().is_some_and(|i| i.type_name() != element) =>
-                        {
-                            Err(Error::no_overload())
+                        (Some(element), Value::List(items)) => {
+                            library::lists::gather(function, element, items)
                         }
                         _ => library::call(function, std::slice::from_ref(one)),
                     },
@@ -601,30 +628,15 @@ pub(crate) fn no_such_key(key: &str) -> Error {
     Error::new(format!("no such key: {key}"))
 }
 
-pub(crate) fn make_map(entries: BTreeMap<Key, Value>) -> Value {
-    Value::Map(Arc::new(Map {
-        entries,
-        lenient: false,
-    }))
+pub(crate) fn make_map(map: Map) -> Value {
+    Value::Map(Arc::new(map))
 }
 
 fn lookup(map: &Map, key: &Key) -> Option<Value> {
-    match map.entries.get(key) {
+    match map.find(key) {
         Some(value) => Some(value.clone()),
-        None if map.lenient => Some(make_map(BTreeMap::new())),
+        None if map.lenient => Some(make_map(Map::default())),
         None => None,
-    }
-}
-
-pub(crate) fn from_key(key: &Key) -> Value {
-    match key {
-        Key::Bool(value) => Value::Bool(*value),
-        Key::Number(value) => match i64::try_from(*value) {
-            Ok(value) => Value::Int(value),
-            Err(_) => Value::Uint(u64::try_from(*value).unwrap_or_default()),
-        },
-        Key::Fraction(bits) => Value::Double(f64::from_bits(*bits)),
-        Key::String(value) => Value::String(value.clone()),
     }
 }
 

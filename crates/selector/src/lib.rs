@@ -20,6 +20,7 @@ pub mod eval;
 mod fold;
 pub mod lex;
 pub mod library;
+pub mod map;
 pub mod overload;
 pub mod parse;
 pub mod plan;

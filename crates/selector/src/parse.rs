@@ -365,7 +365,8 @@ impl Parser {
         mut item: impl FnMut(&mut Self) -> Result<T, SyntaxError>,
     ) -> Result<Vec<T>, SyntaxError> {
         let mut items = Vec::new();
-        if self.eat(end) {
+        // A comma may stand alone, too.
+        if self.eat(end) || end != ")" && self.is_comma_before(end) {
             return Ok(items);
         }
         loop {
@@ -378,6 +379,13 @@ impl Parser {
                 return Ok(items);
             }
         }
+    }
+
+    fn is_comma_before(&mut self, end: &str) -> bool {
+        let next = self.tokens.get(self.next + 1).map(|(token, _)| token);
+        matches!(next, Some(Token::Symbol(symbol)) if *symbol == end)
+            && self.eat(",")
+            && self.eat(end)
     }
 
     fn primary(&mut self) -> Parsed {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::charge::{Charge, charge};
 use crate::check::{Checked, TypeError};
 use crate::library::{self, regex};
+use crate::map::Map;
 use crate::overload::Work;
-use crate::syntax::{CallPlan, Expr, Fold, Kind, Operator};
+use crate::syntax::{CallPlan, Entry, Expr, Fold, Kind, Operator};
 use crate::typing::Type;
-use crate::value::{Map, Value};
+use crate::value::Value;
 
 /// Conversions, which cel-go evaluates while it plans where their argument is a constant.
 const CONVERSIONS: [&str; 10] = [
@@ -40,7 +41,7 @@ const DISPATCHED: [&str; 9] = [
 ];
 
 /// The names of types that are not those of messages.
-pub(crate) const TYPES: [&str; 12] = [
+pub(crate) const TYPES: [&str; 11] = [
     "bool",
     "int",
     "uint",
@@ -48,7 +49,6 @@ pub(crate) const TYPES: [&str; 12] = [
     "string",
     "bytes",
     "null_type",
-    "dyn",
     "list",
     "map",
     "type",
@@ -91,21 +91,9 @@ pub fn plan(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
             .map(|item| constant(&item.value).cloned())
             .collect::<Option<Vec<_>>>()
             .map(Value::from),
-        Kind::Map(entries) if entries.iter().all(|entry| !entry.optional) => entries
-            .iter()
-            .map(|entry| {
-                Some((
-                    constant(&entry.key)?.to_key()?,
-                    constant(&entry.value)?.clone(),
-                ))
-            })
-            .collect::<Option<_>>()
-            .map(|entries| {
-                Value::Map(Arc::new(Map {
-                    entries,
-                    lenient: false,
-                }))
-            }),
+        Kind::Map(entries) if entries.iter().all(|entry| !entry.optional) => {
+            constant_map(entries, at)?
+        }
         Kind::Call {
             function,
             arguments,
@@ -140,6 +128,20 @@ pub fn plan(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
         expr.kind = Kind::Constant(value);
     }
     Ok(())
+}
+
+/// A map whose keys and values are all constant. Where one cannot be a key, cel-go panics.
+fn constant_map(entries: &[Entry], at: usize) -> Result<Option<Value>, TypeError> {
+    let mut map = Map::default();
+    for entry in entries {
+        let (Some(key), Some(value)) = (constant(&entry.key), constant(&entry.value)) else {
+            return Ok(None);
+        };
+        if map.put(key, value.clone()).is_err() {
+            return fail(at, format!("unhashable type {}", key.type_name()));
+        }
+    }
+    Ok(Some(Value::Map(Arc::new(map))))
 }
 
 /// What can be looked up in a set.

@@ -93,7 +93,8 @@ fn recorded() -> Vec<Recorded> {
 }
 
 fn report(count: usize, different: &[String]) {
-    assert!(count > 500, "the table has lost lines");
+    let own = std::env::var("OUTCOMES").is_err();
+    assert!(!own || count > 1000, "the table has lost lines");
     assert!(
         different.is_empty(),
         "{} of {count} differ:\n{}",
