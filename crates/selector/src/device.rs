@@ -48,6 +48,7 @@ impl Subject {
             Arc::new(Map {
                 entries,
                 lenient: true,
+                native: true,
             })
         };
         Subject {
@@ -79,9 +80,12 @@ fn insert(map: &mut BTreeMap<Key, Value>, name: &str, driver: &Arc<str>, value: 
         Some((domain, id)) => (domain.into(), id.into()),
         None => (driver.clone(), name.into()),
     };
-    let entry = map
-        .entry(Key::String(domain))
-        .or_insert_with(|| Value::Map(Arc::default()));
+    let entry = map.entry(Key::String(domain)).or_insert_with(|| {
+        Value::Map(Arc::new(Map {
+            native: true,
+            ..Map::default()
+        }))
+    });
     if let Value::Map(inner) = entry {
         let inner = Arc::make_mut(inner);
         if name.contains('/') {

@@ -214,6 +214,11 @@ fn compile(
     Err(error(message, 0))
 }
 
+/// With a dot it is written where another variable has the name.
+fn is_device(name: &str) -> bool {
+    matches!(name, "device" | ".device")
+}
+
 impl Reads {
     fn visit(&mut self, expr: &Expr) {
         match &expr.kind {
@@ -224,7 +229,7 @@ impl Reads {
                 }
             }
             Kind::Select { operand, field, .. } | Kind::Has { operand, field } => {
-                if !matches!(&operand.kind, Kind::Identifier(name) if &**name == "device") {
+                if !matches!(&operand.kind, Kind::Identifier(name) if is_device(name)) {
                     return self.visit(operand);
                 }
                 match &**field {
@@ -235,7 +240,7 @@ impl Reads {
                 }
             }
             // `device` as a whole, handed on to something.
-            Kind::Identifier(name) if &**name == "device" => {
+            Kind::Identifier(name) if is_device(name) => {
                 self.driver = true;
                 self.multiple = true;
                 self.all_attributes = true;
@@ -259,7 +264,7 @@ impl Reads {
                 self.visit(range);
                 filter.iter().chain(body).for_each(|part| self.visit(part));
             }
-            Kind::Wrapper { value, .. } => value.iter().for_each(|value| self.visit(value)),
+            Kind::Message { fields, .. } => fields.iter().for_each(|f| self.visit(&f.value)),
             Kind::Bind { value, body, .. } => {
                 self.visit(value);
                 self.visit(body);

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use crate::charge::Charge;
 use crate::device::Subject;
 use crate::library;
-use crate::map::{Key, Map, Unhashable};
-use crate::syntax::{CallPlan, Expr, Kind, Operator, Wrapper};
+use crate::map::{Key, Map, Unhashable, is_unhashable};
+use crate::message;
+use crate::plan::is_primitive;
+use crate::syntax::{CallPlan, Expr, Kind, Operator};
 use crate::value::Value;
 
 /// Why an evaluation has no result.
@@ -195,7 +197,8 @@ impl<'a> Evaluator<'a> {
                         match optional(value)? {
                             Some(inner) => value = (*inner).clone(),
                             None => {
-                                map.take(&key);
+                                let taken = map.take(&key);
+                                taken.map_err(|Unhashable| self.unhashable(&key))?;
                                 continue;
                             }
                         }
@@ -205,10 +208,21 @@ impl<'a> Evaluator<'a> {
                 }
                 Ok(make_map(map))
             }
-            Kind::Wrapper { wrapper, value } => {
+            Kind::Message { name, fields } => {
                 self.spend(40);
-                let value = value.as_ref().map(|value| self.value(value)).transpose()?;
-                wrap(*wrapper, value)
+                let mut values: Vec<(Arc<str>, Value)> = Vec::with_capacity(fields.len());
+                for field in fields {
+                    let mut value = self.value(&field.value)?;
+                    values.retain(|(known, _)| *known != field.name);
+                    if field.optional {
+                        match optional(value)? {
+                            Some(inner) => value = (*inner).clone(),
+                            None => continue,
+                        }
+                    }
+                    values.push((field.name.clone(), value));
+                }
+                message::make(name, &values)
             }
             Kind::Fold(fold) => self.fold(fold),
             Kind::Bind { name, value, body } => {
@@ -219,11 +233,14 @@ impl<'a> Evaluator<'a> {
 
     /// Adds an entry to a map. cel-go panics over what it cannot hash.
     pub(crate) fn put(&mut self, map: &mut Map, key: &Value, value: Value) -> Result<(), Error> {
-        map.put(key, value).map_err(|Unhashable| {
-            let name = key.type_name();
-            let error = Error::new(format!("internal error: hash of unhashable type {name}"));
-            self.fatal.get_or_insert(error).clone()
-        })
+        let put = map.put(key, value);
+        put.map_err(|Unhashable| self.unhashable(key))
+    }
+
+    fn unhashable(&mut self, key: &Value) -> Error {
+        let name = key.type_name();
+        let error = Error::new(format!("internal error: hash of unhashable type {name}"));
+        self.fatal.get_or_insert(error).clone()
     }
 
     fn with<T>(
@@ -495,6 +512,11 @@ impl<'a> Evaluator<'a> {
                 });
                 self.selected(found, optional, || out_of_bounds(library::text::show(key)))
             }
+            _ if !is_primitive(key) => {
+                self.spend(u64::from(!optional));
+                let name = key.type_name();
+                Err(Error::new(format!("invalid qualifier type: {name}")))
+            }
             _ => {
                 let found = match Key::of(key) {
                     Some(key) => self.find(container, &key),
@@ -529,6 +551,9 @@ impl<'a> Evaluator<'a> {
                     let failed = failed.unwrap_or_else(Error::no_overload);
                     return self.charge(plan.charge, &both, Err(failed));
                 };
+                if is_unhashable(left) && looks_up(function, plan, right) {
+                    return Err(self.unhashable(left));
+                }
                 let result = match plan.operator {
                     Operator::Equal if left.refuses_equality(right) => Err(Error::no_overload()),
                     Operator::Equal => Ok(Value::Bool(left.equals(right))),
@@ -597,31 +622,13 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// What a message that stands for a plain value evaluates to.
-fn wrap(wrapper: Wrapper, value: Option<Value>) -> Evaluated {
-    let range = || Error::new("unsupported type conversion: range error");
-    Ok(match (wrapper, value) {
-        (Wrapper::Bool, None) => Value::Bool(false),
-        (Wrapper::Bytes, None) => Value::Bytes(Arc::default()),
-        (Wrapper::Double | Wrapper::Float, None) => Value::Double(0.0),
-        (Wrapper::Int32 | Wrapper::Int64, None) => Value::Int(0),
-        (Wrapper::String, None) => Value::from(""),
-        (Wrapper::UInt32 | Wrapper::UInt64, None) => Value::Uint(0),
-        (Wrapper::Int32, Some(Value::Int(value))) => {
-            Value::Int(i32::try_from(value).map_err(|_| range())?.into())
-        }
-        (Wrapper::UInt32, Some(Value::Uint(value))) => {
-            Value::Uint(u32::try_from(value).map_err(|_| range())?.into())
-        }
-        (Wrapper::Float, Some(Value::Double(value))) => Value::Double((value as f32).into()),
-        (Wrapper::Bool, Some(value @ Value::Bool(_)))
-        | (Wrapper::Bytes, Some(value @ Value::Bytes(_)))
-        | (Wrapper::Double, Some(value @ Value::Double(_)))
-        | (Wrapper::Int64, Some(value @ Value::Int(_)))
-        | (Wrapper::String, Some(value @ Value::String(_)))
-        | (Wrapper::UInt64, Some(value @ Value::Uint(_))) => value,
-        _ => return Err(Error::no_overload()),
-    })
+/// Whether the left side of `in` is hashed.
+fn looks_up(function: &str, plan: &CallPlan, right: &Value) -> bool {
+    match right {
+        Value::Map(map) => function == "@in" && !map.native && !map.entries.is_empty(),
+        // A constant list is made a set.
+        _ => plan.charge == Charge::Free,
+    }
 }
 
 pub(crate) fn no_such_key(key: &str) -> Error {

@@ -21,6 +21,7 @@ mod fold;
 pub mod lex;
 pub mod library;
 pub mod map;
+mod message;
 pub mod overload;
 pub mod parse;
 pub mod plan;

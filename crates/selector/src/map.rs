@@ -15,6 +15,9 @@ pub struct Map {
     pub entries: BTreeMap<Key, Value>,
     /// Whether a missing key reads as an empty map: `device.attributes` and `device.capacity`.
     pub lenient: bool,
+    /// Whether its keys are texts to begin with: of what is no text, cel-go finds nothing there, but
+    /// panics elsewhere if it cannot be hashed.
+    pub native: bool,
 }
 
 /// A key of a map.
@@ -96,7 +99,7 @@ impl Map {
     /// no other key.
     pub fn put(&mut self, key: &Value, value: Value) -> Result<(), Unhashable> {
         let key = match key {
-            Value::Bytes(_) | Value::Semver(_) => return Err(Unhashable),
+            key if is_unhashable(key) => return Err(Unhashable),
             key => Key::of(key).unwrap_or_else(|| {
                 Key::Other(Other {
                     name: format!("#{:09}", self.entries.len()).into(),
@@ -109,11 +112,20 @@ impl Map {
     }
 
     /// Takes what stands under a key away.
-    pub fn take(&mut self, key: &Value) {
+    pub fn take(&mut self, key: &Value) -> Result<(), Unhashable> {
+        if is_unhashable(key) {
+            return Err(Unhashable);
+        }
         if let Some(key) = Key::of(key) {
             self.entries.remove(&key);
         }
+        Ok(())
     }
+}
+
+/// Whether cel-go panics where this is to be a key, or is looked up.
+pub(crate) fn is_unhashable(value: &Value) -> bool {
+    matches!(value, Value::Bytes(_) | Value::Semver(_))
 }
 
 impl Key {
@@ -127,6 +139,7 @@ impl Key {
             Value::Double(value) => Key::Double((value + 0.0).to_bits()),
             Value::String(value) => Key::String(value.clone()),
             Value::Null
+            | Value::Optional(None)
             | Value::Duration(_)
             | Value::Timestamp(_)
             | Value::Type(_)

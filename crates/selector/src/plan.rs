@@ -7,8 +7,9 @@ use crate::charge::{Charge, charge};
 use crate::check::{Checked, TypeError};
 use crate::library::{self, regex};
 use crate::map::Map;
+use crate::message;
 use crate::overload::Work;
-use crate::syntax::{CallPlan, Entry, Expr, Fold, Kind, Operator};
+use crate::syntax::{CallPlan, Entry, Expr, Fold, FoldKind, Kind, Operator};
 use crate::typing::Type;
 use crate::value::Value;
 
@@ -28,7 +29,7 @@ const CONVERSIONS: [&str; 10] = [
 
 /// Functions of two arguments that cel-go evaluates as those of more where it cannot tell which
 /// overload is meant.
-const DISPATCHED: [&str; 9] = [
+const DISPATCHED: [&str; 10] = [
     "isLessThan",
     "isGreaterThan",
     "compareTo",
@@ -38,10 +39,11 @@ const DISPATCHED: [&str; 9] = [
     "sub",
     "containsIP",
     "containsCIDR",
+    "check",
 ];
 
 /// The names of types that are not those of messages.
-pub(crate) const TYPES: [&str; 11] = [
+const TYPES: [&str; 13] = [
     "bool",
     "int",
     "uint",
@@ -53,7 +55,14 @@ pub(crate) const TYPES: [&str; 11] = [
     "map",
     "type",
     "optional_type",
+    "net.IP",
+    "net.CIDR",
 ];
+
+/// Whether this is the name of a type.
+pub(crate) fn is_type(name: &str) -> bool {
+    TYPES.contains(&name) || message::TYPES.contains(&name)
+}
 
 fn fail<T>(at: usize, message: impl Into<String>) -> Result<T, TypeError> {
     Err(TypeError {
@@ -79,9 +88,13 @@ pub fn plan(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
     if let Kind::Fold(fold) = &mut expr.kind {
         fold.charges = fitting.len() == 1;
     }
+    if let Some(Type::Type(_)) = used_unwritten(&expr.kind, checked) {
+        return fail(at, "reference to undefined type");
+    }
     let folded = match &mut expr.kind {
         Kind::Identifier(name) => match found {
-            Type::Type(_) if TYPES.contains(&&**name) => Some(Value::Type(name.clone())),
+            Type::Type(_) if is_type(name) => Some(Value::Type(name.clone())),
+            Type::Int if &**name == message::NULL_VALUE => Some(Value::Int(0)),
             // A variable that stands for a type is taken for the name of one.
             Type::Type(_) => return fail(at, format!("reference to undefined type: {name}")),
             _ => None,
@@ -144,8 +157,28 @@ fn constant_map(entries: &[Entry], at: usize) -> Result<Option<Value>, TypeError
     Ok(Some(Value::Map(Arc::new(map))))
 }
 
+/// The type of a variable that a macro uses even where it is not written in what it is given: such a
+/// variable is taken for the name of a type if it stands for one.
+fn used_unwritten<'c>(kind: &Kind, checked: &'c Checked) -> Option<&'c Type> {
+    Some(match kind {
+        Kind::Bind { value, .. } => checked.type_of(value),
+        Kind::OptionalMap { operand, .. } => match checked.type_of(operand) {
+            Type::Optional(inner) => inner,
+            _ => return None,
+        },
+        Kind::Fold(fold) if matches!(fold.kind, FoldKind::Filter | FoldKind::Map) => {
+            match checked.type_of(&fold.range) {
+                Type::List(item) if fold.second.is_none() => item,
+                Type::Map(key, _) => key,
+                _ => return None,
+            }
+        }
+        _ => return None,
+    })
+}
+
 /// What can be looked up in a set.
-fn is_primitive(value: &Value) -> bool {
+pub(crate) fn is_primitive(value: &Value) -> bool {
     matches!(
         value,
         Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::String(_)
@@ -270,7 +303,7 @@ pub fn simplify(expr: &mut Expr) {
 }
 
 /// The expressions directly inside of another.
-fn parts(expr: &mut Expr) -> Vec<&mut Expr> {
+pub(crate) fn parts(expr: &mut Expr) -> Vec<&mut Expr> {
     match &mut expr.kind {
         Kind::Constant(_) | Kind::Identifier(_) | Kind::Attribute { .. } | Kind::Driver => {
             Vec::new()
@@ -294,7 +327,7 @@ fn parts(expr: &mut Expr) -> Vec<&mut Expr> {
             parts.extend(body);
             parts
         }
-        Kind::Wrapper { value, .. } => value.iter_mut().map(|value| &mut **value).collect(),
+        Kind::Message { fields, .. } => fields.iter_mut().map(|field| &mut field.value).collect(),
         Kind::Bind { value, body, .. } => vec![value, body],
         Kind::OptionalMap { operand, body, .. } => vec![operand, body],
     }

@@ -38,6 +38,8 @@ pub enum Value {
     Optional(Option<Arc<Value>>),
     /// The name of a type.
     Type(Arc<str>),
+    /// `google.protobuf.Empty{}`
+    Empty,
     /// `device`
     Device,
 }
@@ -74,6 +76,7 @@ impl Value {
             Value::Format(_) => "kubernetes.NamedFormat",
             Value::Optional(_) => "optional_type",
             Value::Type(_) => "type",
+            Value::Empty => "google.protobuf.Empty",
             Value::Device => "map",
         }
     }

@@ -131,6 +131,7 @@ fn shown(value: &Value) -> Result<String, Error> {
         | Value::Url(_)
         | Value::Format(_)
         | Value::Optional(_)
+        | Value::Empty
         | Value::Device => Err(Error::new(format!(
             "error during formatting: no formatting function for {}",
             value.type_name()

@@ -139,13 +139,20 @@ impl Amount {
     }
 
     fn sub(self, other: Amount) -> Amount {
-        self.add(Amount {
+        let negative = other.small.map(|small| Small {
+            digits: small.digits.wrapping_neg(),
+            ..small
+        });
+        let mut difference = self.add(Amount {
             quantity: other.quantity.neg(),
-            small: other.small.map(|small| Small {
-                digits: small.digits.wrapping_neg(),
-                ..small
-            }),
-        })
+            small: negative,
+        });
+        // In 64 bits the least number is its own negative.
+        let wrapped = negative.is_some_and(|small| small.digits == i64::MIN);
+        if wrapped && difference.small.is_some() {
+            difference.quantity = self.quantity.add(other.quantity);
+        }
+        difference
     }
 }
 

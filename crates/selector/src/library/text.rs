@@ -36,7 +36,9 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Cidr(cidr) => super::net::show_cidr(*cidr),
         Value::Url(url) => url.text.to_string(),
         Value::Type(name) => name.to_string(),
-        Value::Format(_) | Value::Optional(_) | Value::Device => value.type_name().to_owned(),
+        Value::Format(_) | Value::Optional(_) | Value::Empty | Value::Device => {
+            value.type_name().to_owned()
+        }
     }
 }
 

@@ -109,6 +109,18 @@ pub struct Moment {
     offset: i32,
 }
 
+impl Moment {
+    /// As Go counts seconds, from the year 1: beyond the last of them come the first.
+    pub(crate) fn from_unix(seconds: i64, nanos: i32) -> Moment {
+        const EPOCH: i64 = 62_135_596_800;
+        let seconds = i128::from(seconds.wrapping_add(EPOCH)) - i128::from(EPOCH);
+        Moment {
+            nanos: seconds * i128::from(SECOND) + i128::from(nanos),
+            offset: 0,
+        }
+    }
+}
+
 impl PartialEq for Moment {
     fn eq(&self, other: &Self) -> bool {
         self.nanos == other.nanos

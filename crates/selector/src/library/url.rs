@@ -223,7 +223,10 @@ impl Url {
     }
 
     fn query(&self) -> Value {
-        let mut map = Map::default();
+        let mut map = Map {
+            native: true,
+            ..Map::default()
+        };
         for part in self.query.split('&').filter(|part| !part.is_empty()) {
             if part.contains(';') {
                 continue;
