@@ -228,7 +228,7 @@ impl Checker<'_> {
                     let at = item.value.at;
                     let mut found = self.infer(&mut item.value)?;
                     if item.optional {
-                        found = self.unwrap_optional(&found, at)?;
+                        found = self.optional_element(&found, at)?;
                     }
                     element = Some(self.bindings.join(element, &found));
                 }
@@ -243,7 +243,7 @@ impl Checker<'_> {
                     key = Some(self.bindings.join(key, &found));
                     let mut found = self.infer(&mut entry.value)?;
                     if entry.optional {
-                        found = self.unwrap_optional(&found, value_at)?;
+                        found = self.optional_element(&found, value_at)?;
                     }
                     value = Some(self.bindings.join(value, &found));
                 }
@@ -267,7 +267,11 @@ impl Checker<'_> {
             } => {
                 let at_operand = operand.at;
                 let operand = self.infer(operand)?;
-                let inner = self.unwrap_optional(&operand, at_operand)?;
+                // What is in there may turn out to be of a known type where the whole is not.
+                let inner = match self.bindings.resolve(&operand, false) {
+                    Type::Dyn | Type::Any => self.bindings.fresh(),
+                    _ => self.unwrap_optional(&operand, at_operand)?,
+                };
                 self.scopes.push((name.clone(), inner));
                 let found = self.infer(body);
                 self.scopes.pop();
@@ -294,7 +298,7 @@ impl Checker<'_> {
                     };
                     let mut given = self.infer(&mut field.value)?;
                     if field.optional {
-                        given = self.unwrap_optional(&given, at)?;
+                        given = self.optional_element(&given, at)?;
                     }
                     if !self.bindings.assign(&wanted, &given) {
                         let given = self.bindings.resolve(&given, true);
@@ -412,6 +416,14 @@ impl Checker<'_> {
                 at,
                 format!("type '{other}' does not support field selection"),
             ),
+        }
+    }
+
+    /// The type of what is in an element that may be left out.
+    fn optional_element(&mut self, t: &Type, at: usize) -> Inferred {
+        match self.bindings.resolve(t, false) {
+            Type::Variable(_) => fail(at, "expected type 'optional_type' but found none"),
+            known => self.unwrap_optional(&known, at),
         }
     }
 

@@ -324,8 +324,9 @@ pub const NAMESPACES: [&str; 7] = [
     "optional", "strings", "lists", "sets", "ip", "format", "cel",
 ];
 
-/// All functions; `includes` with list-typed attributes.
-pub fn functions(includes: bool) -> Functions {
+/// All functions; `includes` with list-typed attributes. Where expressions are `written`, the
+/// declarations are those of the version before, whose lists were declared before its texts.
+pub fn functions(includes: bool, written: bool) -> Functions {
     let mut functions = Functions::new();
     let mut add = |line: &str| {
         let (name, overload) = parse(line);
@@ -355,6 +356,12 @@ pub fn functions(includes: bool) -> Functions {
     add("list<A>.lastIndexOf(A) int");
     if includes {
         add(INCLUDES);
+    }
+    if written {
+        for name in ["indexOf", "lastIndexOf"] {
+            let overloads = functions.get_mut(name).into_iter();
+            overloads.for_each(|overloads| overloads.rotate_right(1));
+        }
     }
     functions
 }
@@ -456,7 +463,7 @@ mod tests {
 
     #[test]
     fn declarations_are_read() {
-        let functions = functions(true);
+        let functions = functions(true, false);
         let size = &functions["size"];
         assert_eq!(size.len(), 8);
         assert_eq!(size.iter().filter(|o| o.method).count(), 4);

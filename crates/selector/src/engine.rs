@@ -127,7 +127,7 @@ impl Engine {
     pub fn new() -> Self {
         Engine {
             environment: Environment {
-                functions: functions(true),
+                functions: functions(true, false),
                 attribute: Type::Dyn,
                 multiple_allocations: true,
             },
@@ -355,15 +355,14 @@ impl selector::Engine for Engine {
 
     fn judge(&self, expression: &Expression, device: &Prepared) -> Judgement {
         let (result, by_driver) = result(expression, device);
-        let fits = result.and_then(|value| match value {
-            Value::Bool(value) => Ok(value),
-            other => Err(EvalError {
+        let fits = result.and_then(|value| {
+            as_bool(&value).ok_or_else(|| EvalError {
                 message: format!(
                     "CEL result of type {} could not be converted to bool",
-                    other.type_name()
+                    value.type_name()
                 )
                 .into(),
-            }),
+            })
         });
         Judgement { fits, by_driver }
     }
@@ -373,6 +372,15 @@ impl selector::Engine for Engine {
         to_attribute(&value).map_err(|message| EvalError {
             message: message.into(),
         })
+    }
+}
+
+/// What is in an optional counts.
+fn as_bool(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::Optional(Some(inner)) => as_bool(inner),
+        _ => None,
     }
 }
 
@@ -423,7 +431,7 @@ impl Checker {
         let lists = features.has(Feature::ListTypeAttributes);
         Checker {
             environment: Environment {
-                functions: functions(lists),
+                functions: functions(lists, true),
                 attribute: if lists { Type::Dyn } else { Type::Any },
                 multiple_allocations: features.has(Feature::ConsumableCapacity),
             },

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use crate::charge::Charge;
 use crate::device::Subject;
 use crate::library;
-use crate::map::{Key, Map, Unhashable, is_unhashable};
+use crate::map::{Map, Unhashable, is_unhashable};
 use crate::message;
-use crate::plan::is_primitive;
 use crate::syntax::{CallPlan, Expr, Kind, Operator};
 use crate::value::Value;
 
@@ -63,8 +62,8 @@ pub fn evaluate(expr: &Expr, subject: &Subject) -> Evaluation {
     };
     let result = evaluator.value(expr);
     let result = match evaluator.fatal {
-        _ if evaluator.cost > COST_LIMIT => Err(Error::limit()),
         Some(error) => Err(error),
+        None if evaluator.cost > COST_LIMIT => Err(Error::limit()),
         None => result,
     };
     Evaluation {
@@ -75,12 +74,12 @@ pub fn evaluate(expr: &Expr, subject: &Subject) -> Evaluation {
 }
 
 pub(crate) struct Evaluator<'a> {
-    subject: &'a Subject,
+    pub(crate) subject: &'a Subject,
     pub(crate) cost: u64,
     pub(crate) variables: Vec<(&'a Arc<str>, Variable<'a>)>,
     /// What no operator can make good.
     pub(crate) fatal: Option<Error>,
-    by_driver: bool,
+    pub(crate) by_driver: bool,
 }
 
 /// What a variable stands for.
@@ -93,43 +92,8 @@ pub(crate) enum Variable<'a> {
     Opened(&'a Expr),
 }
 
-/// Whether an expression is what cel-go calls an attribute: a variable with what is selected from it.
-fn is_attribute(expr: &Expr) -> bool {
-    match &expr.kind {
-        Kind::Identifier(_)
-        | Kind::Select { .. }
-        | Kind::Has { .. }
-        | Kind::Attribute { .. }
-        | Kind::Driver
-        | Kind::OptionalMap { .. } => true,
-        Kind::Call { plan, .. } => matches!(
-            plan.operator,
-            Operator::Conditional | Operator::Index | Operator::OptionalIndex
-        ),
-        _ => false,
-    }
-}
-
-/// Whether what is selected is selected from a conditional, whose branches bear the cost.
-fn is_conditional(mut expr: &Expr) -> bool {
-    loop {
-        expr = match &expr.kind {
-            Kind::OptionalMap { .. } => return true,
-            Kind::Select { operand, .. } | Kind::Has { operand, .. } => operand,
-            Kind::Call {
-                arguments, plan, ..
-            } => match plan.operator {
-                Operator::Conditional => return true,
-                Operator::Index | Operator::OptionalIndex => &arguments[0],
-                _ => return false,
-            },
-            _ => return false,
-        };
-    }
-}
-
 impl<'a> Evaluator<'a> {
-    fn spend(&mut self, cost: u64) {
+    pub(crate) fn spend(&mut self, cost: u64) {
         self.cost = self.cost.saturating_add(cost);
     }
 
@@ -243,7 +207,7 @@ impl<'a> Evaluator<'a> {
         self.fatal.get_or_insert(error).clone()
     }
 
-    fn with<T>(
+    pub(crate) fn with<T>(
         &mut self,
         name: &'a Arc<str>,
         variable: Variable<'a>,
@@ -255,7 +219,7 @@ impl<'a> Evaluator<'a> {
         result
     }
 
-    fn variable(&mut self, name: &str) -> Evaluated {
+    pub(crate) fn variable(&mut self, name: &str) -> Evaluated {
         let Some(at) = self
             .variables
             .iter()
@@ -291,119 +255,6 @@ impl<'a> Evaluator<'a> {
         value
     }
 
-    /// An attribute that is handed on. The device as a whole is a map.
-    fn whole(&mut self, expr: &'a Expr) -> Evaluated {
-        let value = self.attribute(expr, true)?;
-        if !matches!(value, Value::Device) {
-            return Ok(value);
-        }
-        let mut map = Map::default();
-        for name in [
-            "driver",
-            "attributes",
-            "capacity",
-            "allowMultipleAllocations",
-        ] {
-            if let Some(value) = self.field(name) {
-                map.entries.insert(Key::String(name.into()), value);
-            }
-        }
-        Ok(make_map(map))
-    }
-
-    /// Evaluates an attribute. Where it is observed as a whole, that costs one, beside one for each
-    /// selection; a branch of a conditional and an index are not.
-    fn attribute(&mut self, expr: &'a Expr, observed: bool) -> Evaluated {
-        match &expr.kind {
-            Kind::Attribute { domain, id } => {
-                let value = self.device_attribute(domain, id, observed)?;
-                Ok(value.clone())
-            }
-            Kind::Driver => {
-                self.spend(1 + u64::from(observed));
-                Ok(self.subject.driver.clone())
-            }
-            Kind::Identifier(name) => {
-                self.spend(u64::from(observed));
-                self.variable(name)
-            }
-            Kind::Select {
-                operand,
-                field,
-                optional,
-            } => {
-                let operand = self.operand(operand, observed)?;
-                self.select(&operand, &Key::String(field.clone()), *optional)
-            }
-            Kind::Has { operand, field } => {
-                let container = self.operand(operand, false);
-                let has = container.and_then(|container| self.has(&container, field, observed));
-                if observed && is_conditional(operand) {
-                    // cel-go takes back what it has not added.
-                    self.cost = self.cost.saturating_sub(1);
-                }
-                has
-            }
-            Kind::Call {
-                arguments, plan, ..
-            } if plan.operator == Operator::Conditional => match self.value(&arguments[0])? {
-                Value::Bool(true) => self.operand(&arguments[1], false),
-                Value::Bool(false) => self.operand(&arguments[2], false),
-                _ => Err(Error::no_overload()),
-            },
-            Kind::Call {
-                arguments, plan, ..
-            } => {
-                let container = self.operand(&arguments[0], observed)?;
-                if container == Value::Optional(None) {
-                    return Ok(container);
-                }
-                let lenient = plan.operator == Operator::OptionalIndex;
-                match self.operand(&arguments[1], false) {
-                    Ok(key) => self.index(&container, &key, lenient),
-                    Err(error) => {
-                        if !lenient && !matches!(container, Value::Optional(_)) {
-                            self.spend(1);
-                        }
-                        Err(error)
-                    }
-                }
-            }
-            Kind::OptionalMap {
-                operand,
-                name,
-                body,
-                flat,
-            } => {
-                let has = self.value(operand);
-                self.spend(1);
-                if optional(has?)?.is_none() {
-                    self.spend(1);
-                    return Ok(Value::Optional(None));
-                }
-                let value = self.with(name, Variable::Opened(operand), |e| e.value(body));
-                if *flat {
-                    return value;
-                }
-                self.spend(1);
-                Ok(Value::Optional(Some(Arc::new(value?))))
-            }
-            _ => self.value(expr),
-        }
-    }
-
-    fn device_attribute(
-        &mut self,
-        domain: &Arc<str>,
-        id: &Arc<str>,
-        observed: bool,
-    ) -> Result<&'a Value, Error> {
-        self.spend(3 + u64::from(observed));
-        self.by_driver = false;
-        let value = self.subject.attribute(domain, id);
-        value.ok_or_else(|| no_such_key(id))
-    }
-
     /// The same as [`Evaluator::value`]; what is there already is not copied.
     fn borrowed(&mut self, expr: &'a Expr) -> Result<Cow<'a, Value>, Error> {
         Ok(match &expr.kind {
@@ -417,114 +268,6 @@ impl<'a> Evaluator<'a> {
             }
             _ => Cow::Owned(self.value(expr)?),
         })
-    }
-
-    /// What something is selected from.
-    fn operand(&mut self, expr: &'a Expr, observed: bool) -> Evaluated {
-        if is_attribute(expr) {
-            return self.attribute(expr, observed);
-        }
-        self.spend(u64::from(observed));
-        self.value(expr)
-    }
-
-    fn field(&mut self, name: &str) -> Option<Value> {
-        self.by_driver &= name == "driver";
-        Some(match name {
-            "driver" => self.subject.driver.clone(),
-            "attributes" => Value::Map(self.subject.attributes.clone()),
-            "capacity" => Value::Map(self.subject.capacity.clone()),
-            "allowMultipleAllocations" => Value::Bool(self.subject.multiple),
-            _ => return None,
-        })
-    }
-
-    /// What stands under a key. `Ok(None)`: nothing.
-    fn find(&mut self, container: &Value, key: &Key) -> Result<Option<Value>, Error> {
-        match (container, key) {
-            (Value::Device, Key::String(name)) => Ok(self.field(name)),
-            (Value::Map(map), key) => Ok(lookup(map, key)),
-            (Value::List(_), _) => Err(Error::new("unsupported index type in list")),
-            _ => Ok(None),
-        }
-    }
-
-    fn select(&mut self, operand: &Value, key: &Key, optional: bool) -> Evaluated {
-        let (container, optional) = match operand {
-            Value::Optional(None) => return Ok(Value::Optional(None)),
-            Value::Optional(Some(inner)) => (&**inner, true),
-            plain => (plain, optional),
-        };
-        let found = self.find(container, key);
-        self.selected(found, optional, || match key {
-            Key::String(name) => no_such_key(name),
-            key => no_such_key(&library::text::show(&key.value())),
-        })
-    }
-
-    /// A selection costs one, but nothing where it is optional and there is nothing.
-    fn selected(
-        &mut self,
-        found: Result<Option<Value>, Error>,
-        optional: bool,
-        missing: impl FnOnce() -> Error,
-    ) -> Evaluated {
-        if !optional {
-            self.spend(1);
-            return found?.ok_or_else(missing);
-        }
-        let found = found?;
-        self.spend(u64::from(found.is_some()));
-        Ok(Value::Optional(found.map(Arc::new)))
-    }
-
-    fn has(&mut self, operand: &Value, field: &Arc<str>, observed: bool) -> Evaluated {
-        let key = Key::String(field.clone());
-        match operand {
-            // A branch of a conditional loses that it is a test.
-            Value::Optional(_) if !observed => self.select(operand, &key, true),
-            Value::Optional(None) => Ok(Value::Bool(false)),
-            Value::Optional(Some(inner)) => {
-                let found = self.find(inner, &key)?.is_some();
-                self.spend(u64::from(found));
-                Ok(Value::Bool(found))
-            }
-            plain => {
-                self.spend(1);
-                Ok(Value::Bool(self.find(plain, &key)?.is_some()))
-            }
-        }
-    }
-
-    fn index(&mut self, operand: &Value, key: &Value, optional: bool) -> Evaluated {
-        let (container, optional) = match operand {
-            Value::Optional(Some(inner)) => (&**inner, true),
-            plain => (plain, optional),
-        };
-        match container {
-            Value::List(items) => {
-                let at = position(key);
-                let found = at.map(|at| {
-                    usize::try_from(at)
-                        .ok()
-                        .and_then(|at| items.get(at))
-                        .cloned()
-                });
-                self.selected(found, optional, || out_of_bounds(library::text::show(key)))
-            }
-            _ if !is_primitive(key) => {
-                self.spend(u64::from(!optional));
-                let name = key.type_name();
-                Err(Error::new(format!("invalid qualifier type: {name}")))
-            }
-            _ => {
-                let found = match Key::of(key) {
-                    Some(key) => self.find(container, &key),
-                    None => Ok(None),
-                };
-                self.selected(found, optional, || no_such_key(&library::text::show(key)))
-            }
-        }
     }
 
     fn call(&mut self, function: &str, arguments: &'a [Expr], plan: &CallPlan) -> Evaluated {
@@ -597,9 +340,11 @@ impl<'a> Evaluator<'a> {
     ) -> Evaluated {
         match charge.cost(arguments, result.as_ref().ok()) {
             Ok(cost) => self.spend(cost),
-            Err(error) => {
+            // What is stopped for its cost does not come this far.
+            Err(error) if self.cost <= COST_LIMIT => {
                 self.fatal.get_or_insert(error);
             }
+            Err(_) => {}
         }
         result
     }
@@ -639,34 +384,10 @@ pub(crate) fn make_map(map: Map) -> Value {
     Value::Map(Arc::new(map))
 }
 
-fn lookup(map: &Map, key: &Key) -> Option<Value> {
-    match map.find(key) {
-        Some(value) => Some(value.clone()),
-        None if map.lenient => Some(make_map(Map::default())),
-        None => None,
-    }
-}
-
 /// What is inside of an optional.
 pub(crate) fn optional(value: Value) -> Result<Option<Arc<Value>>, Error> {
     match value {
         Value::Optional(inner) => Ok(inner),
         _ => Err(Error::no_overload()),
     }
-}
-
-fn position(index: &Value) -> Result<i64, Error> {
-    match index {
-        Value::Int(index) => Ok(*index),
-        Value::Uint(index) => i64::try_from(*index).map_err(|_| out_of_bounds(index)),
-        Value::Double(index) if index.fract() == 0.0 => Ok(*index as i64),
-        other => Err(Error::new(format!(
-            "unsupported index type '{}' in list",
-            other.type_name()
-        ))),
-    }
-}
-
-fn out_of_bounds(index: impl std::fmt::Display) -> Error {
-    Error::new(format!("index out of bounds: {index}"))
 }

@@ -68,7 +68,11 @@ impl<'a> Evaluator<'a> {
                         true => compare_all(&state.keys),
                         false => 1,
                     };
-                    state.finish()
+                    match range {
+                        Value::List(_) => state.finish(),
+                        // What is sorted must be a list, though its keys were gone over.
+                        _ => Err(Error::no_overload()),
+                    }
                 }
             };
         }

@@ -10,6 +10,7 @@
 //!
 //! Refuses to know: claims, requests, and why anybody asks.
 
+mod attribute;
 pub mod charge;
 pub mod check;
 pub mod declarations;

@@ -145,12 +145,18 @@ pub fn plan(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
 
 /// A map whose keys and values are all constant. Where one cannot be a key, cel-go panics.
 fn constant_map(entries: &[Entry], at: usize) -> Result<Option<Value>, TypeError> {
+    let pair = |entry: &Entry| {
+        Some((
+            constant(&entry.key)?.clone(),
+            constant(&entry.value)?.clone(),
+        ))
+    };
+    let Some(pairs) = entries.iter().map(pair).collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
     let mut map = Map::default();
-    for entry in entries {
-        let (Some(key), Some(value)) = (constant(&entry.key), constant(&entry.value)) else {
-            return Ok(None);
-        };
-        if map.put(key, value.clone()).is_err() {
+    for (key, value) in pairs {
+        if map.put(&key, value).is_err() {
             return fail(at, format!("unhashable type {}", key.type_name()));
         }
     }
