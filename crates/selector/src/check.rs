@@ -160,7 +160,11 @@ impl Checker<'_> {
             found: Type::Dyn,
             fitting: Vec::new(),
         });
-        let found = self.infer_kind(expr)?;
+        let mut found = self.infer_kind(expr)?;
+        if let Kind::Bind { .. } | Kind::Fold(_) | Kind::OptionalMap { .. } = expr.kind {
+            // What comes out of a macro is of the type that is known by now.
+            found = self.bindings.resolve(&found, false);
+        }
         self.notes[expr.id].found = found.clone();
         Ok(found)
     }
@@ -476,7 +480,7 @@ impl Checker<'_> {
                 .arguments
                 .iter()
                 .zip(&found)
-                .all(|(wanted, found)| trial.assign(&instantiate(wanted, &variables), found));
+                .all(|(wanted, found)| trial.assign(found, &instantiate(wanted, &variables)));
             if !fits {
                 continue;
             }
@@ -619,18 +623,20 @@ impl Checker<'_> {
         element: &Type,
         id: usize,
     ) -> Inferred {
-        if let Some(filter) = &mut fold.filter {
-            let at = filter.at;
-            let found = self.infer(filter)?;
-            if !self.bindings.assign(&Type::Bool, &found) {
-                let found = self.bindings.resolve(&found, true);
-                return fail(at, format!("expected type 'bool' but found '{found}'"));
-            }
-        }
+        let filter = match &mut fold.filter {
+            Some(filter) => Some((self.infer(filter)?, filter.at)),
+            None => None,
+        };
         let body = match &mut fold.body {
             Some(body) => Some((self.infer(body)?, body.at)),
             None => None,
         };
+        if let Some((found, at)) = filter
+            && !self.bindings.assign(&Type::Bool, &found)
+        {
+            let found = self.bindings.resolve(&found, true);
+            return fail(at, format!("expected type 'bool' but found '{found}'"));
+        }
         Ok(match (fold.kind, body) {
             (FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne, _) => Type::Bool,
             (FoldKind::Filter, _) => Type::List(Rc::new(element.clone())),
@@ -661,6 +667,7 @@ impl Checker<'_> {
                         | Type::Timestamp
                         | Type::String
                         | Type::Bytes
+                        | Type::Null
                 );
                 if !sortable {
                     return fail(at, format!("cannot sort by '{found}'"));
@@ -669,6 +676,8 @@ impl Checker<'_> {
                     Type::Dyn | Type::Any => {
                         [false, true].map(|texts| Work::SortBy { texts }).to_vec()
                     }
+                    // It may stand for a duration and for a timestamp.
+                    Type::Null => [Work::SortBy { texts: false }; 2].to_vec(),
                     found => vec![Work::SortBy {
                         texts: sorts_texts(found),
                     }],

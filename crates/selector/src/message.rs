@@ -76,11 +76,34 @@ fn unsupported(value: &Value) -> Error {
     Error::new(format!("unsupported native conversion from '{name}'"))
 }
 
+/// What is in an optional goes into a field.
+fn inside(value: &Value) -> &Value {
+    match value {
+        Value::Optional(Some(inner)) => inside(inner),
+        plain => plain,
+    }
+}
+
+/// A text, or what is one natively.
+fn text(value: &Value) -> Evaluated {
+    match value {
+        Value::String(_) => Ok(value.clone()),
+        Value::Quantity(_)
+        | Value::Computed(_)
+        | Value::Semver(_)
+        | Value::Ip(_)
+        | Value::Cidr(_)
+        | Value::Url(_) => Ok(show(value).into()),
+        other => Err(unsupported(other)),
+    }
+}
+
 /// Makes a message.
 pub(crate) fn make(name: &str, fields: &[(Arc<str>, Value)]) -> Evaluated {
     let field = |name: &str| {
         let mut fields = fields.iter().rev();
-        fields.find(|(field, _)| &**field == name).map(|(_, v)| v)
+        let field = fields.find(|(field, _)| &**field == name);
+        field.map(|(_, value)| inside(value))
     };
     match name.strip_prefix("google.protobuf.") {
         Some("Timestamp") => {
@@ -106,15 +129,16 @@ pub(crate) fn make(name: &str, fields: &[(Arc<str>, Value)]) -> Evaluated {
         // Of two kinds the last one counts; upstream lets chance decide.
         Some("Value") => match fields.last() {
             None => Ok(Value::Null),
-            Some((kind, value)) => match (&**kind, value) {
-                ("number_value", Value::Double(_))
-                | ("string_value", Value::String(_))
-                | ("bool_value", Value::Bool(_)) => Ok(value.clone()),
+            Some((kind, value)) => match (&**kind, inside(value)) {
+                ("number_value", value @ Value::Double(_))
+                | ("bool_value", value @ Value::Bool(_)) => Ok(value.clone()),
+                ("string_value", value) => text(value),
                 ("null_value", Value::Int(value)) if i32::try_from(*value).is_ok() => {
                     Ok(Value::Null)
                 }
-                ("struct_value", Value::Map(_)) | ("list_value", Value::List(_)) => json(value),
-                _ => Err(unsupported(value)),
+                ("struct_value", value @ Value::Map(_))
+                | ("list_value", value @ Value::List(_)) => json(value),
+                (_, value) => Err(unsupported(value)),
             },
         },
         Some("Empty") => Ok(Value::Empty),
@@ -159,8 +183,8 @@ fn wrap(wrapper: &str, value: Option<&Value>) -> Evaluated {
         | ("BytesValue", Some(value @ Value::Bytes(_)))
         | ("DoubleValue", Some(value @ Value::Double(_)))
         | ("Int64Value", Some(value @ Value::Int(_)))
-        | ("StringValue", Some(value @ Value::String(_)))
         | ("UInt64Value", Some(value @ Value::Uint(_))) => value.clone(),
+        ("StringValue", Some(value)) => return text(value),
         (_, Some(other)) => return Err(unsupported(other)),
         (_, None) => return Err(Error::no_overload()),
     })

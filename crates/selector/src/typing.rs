@@ -86,8 +86,9 @@ impl Bindings {
         }
     }
 
-    /// Whether a value of type `from` may stand where `to` is wanted. Variables are bound on the
-    /// way, to the more general of what is asked of them; on failure some may stay so: try on a clone.
+    /// Whether a value of type `from` may stand where `to` is wanted, or the other way round: that makes
+    /// a difference only in which of two types a variable is bound to. Variables are bound on the way,
+    /// to the more general of what is asked of them; on failure some may stay so: try on a clone.
     pub fn assign(&mut self, to: &Type, from: &Type) -> bool {
         if let Type::Variable(index) = from {
             let bound = self.0[*index].is_some();

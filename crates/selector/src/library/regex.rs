@@ -44,12 +44,22 @@ pub(crate) fn call_compiled(
     pattern: &regex::Regex,
     arguments: &[Value],
 ) -> Evaluated {
-    match (function, arguments) {
-        (_, [Value::String(text), Value::String(_)]) => Ok(search(function, pattern, text, -1)),
-        ("findAll", [Value::String(text), _, Value::Int(most)]) => {
+    let text = arguments.first().and_then(text);
+    match (text, arguments) {
+        (Some(text), [_, Value::String(_)]) => Ok(search(function, pattern, text, -1)),
+        (Some(text), [_, _, Value::Int(most)]) if function == "findAll" => {
             Ok(search(function, pattern, text, *most))
         }
         _ => Err(Error::no_overload()),
+    }
+}
+
+/// A text, be it the name of a type or in an optional: cel-go asks no more where the pattern is known.
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) | Value::Type(text) => Some(text),
+        Value::Optional(Some(inner)) => text(inner),
+        _ => None,
     }
 }
 

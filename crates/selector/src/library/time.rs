@@ -63,15 +63,10 @@ fn duration(text: &str) -> Option<i64> {
     i64::try_from(if negative { -total } else { total }).ok()
 }
 
-/// As cel-go prints: seconds with a fraction.
+/// As cel-go prints: seconds, in a double.
 pub(super) fn show_duration(nanos: i64) -> String {
-    let (whole, fraction) = (nanos / SECOND, (nanos % SECOND).abs());
-    if fraction == 0 {
-        return format!("{whole}s");
-    }
-    let sign = if nanos < 0 && whole == 0 { "-" } else { "" };
-    let digits = format!("{fraction:09}");
-    format!("{sign}{whole}.{}s", digits.trim_end_matches('0'))
+    let seconds = (nanos / SECOND) as f64 + (nanos % SECOND) as f64 / 1e9;
+    format!("{}s", if seconds == 0.0 { 0.0 } else { seconds })
 }
 
 /// Days since 1970 of a date (Howard Hinnant's algorithm).
@@ -305,8 +300,11 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("_+_", [T(t), D(d)] | [D(d), T(t)]) => made(t.nanos + i128::from(*d), t.offset),
         ("_+_", [D(a), D(b)]) => lasting(a.checked_add(*b)),
         ("_-_", [T(a), T(b)]) => lasting(i64::try_from(a.nanos - b.nanos).ok()),
+        ("_-_", [T(_), D(i64::MIN)]) => Err(Error::new("duration overflow")),
         ("_-_", [T(t), D(d)]) => made(t.nanos - i128::from(*d), t.offset),
         ("_-_", [D(a), D(b)]) => lasting(a.checked_sub(*b)),
+        // Not declared, but what may be of any type can be this.
+        ("-_", [D(d)]) => lasting(d.checked_neg()),
         ("getHours", [D(d)]) => Ok(Int(d / (3600 * SECOND))),
         ("getMinutes", [D(d)]) => Ok(Int(d / (60 * SECOND))),
         ("getSeconds", [D(d)]) => Ok(Int(d / SECOND)),
