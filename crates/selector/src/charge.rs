@@ -53,6 +53,10 @@ pub enum Charge {
     Compare,
     /// Each element of one list looked up in the other, so many times.
     Sets(u32),
+    /// An authorization, of which an expression can afford two.
+    Check,
+    /// A selector of labels or fields: the text, and a requirement for every two characters of it.
+    Selector,
 }
 
 /// The charge of a function of which these overloads fit.
@@ -81,6 +85,8 @@ pub fn charge(function: &str, fitting: &[Work]) -> Charge {
         ) => Charge::Text(1),
         ("replace" | "split" | "ip.isCanonical", _) => Charge::Text(2),
         ("join", _) => Charge::Result,
+        ("check", _) => Charge::Check,
+        ("fieldSelector" | "labelSelector", _) => Charge::Selector,
         ("find" | "findAll", _) | (_, Work::Matches) => Charge::Pattern,
         ("containsIP", work) => Charge::Network {
             networks: false,
@@ -108,6 +114,9 @@ const TRAVERSAL: f64 = 0.1;
 const PATTERN: f64 = 0.25;
 /// What a list costs that a function makes, with the call.
 const NEW_LIST: u64 = 11;
+
+/// What an authorization costs.
+pub(crate) const CHECK: u64 = 350_000;
 
 /// Rounded up.
 fn part(length: f64, factor: f64) -> u64 {
@@ -173,6 +182,11 @@ impl Charge {
                 Some(Value::List(items)) => compare_all(items),
                 _ => return Err(panicked()),
             },
+            Charge::Check => CHECK,
+            Charge::Selector => {
+                let length = size(1) as f64;
+                10 + part(length, TRAVERSAL) + 50 * part(length, 0.5)
+            }
             Charge::Sets(times) => {
                 let pairs = size(0).saturating_mul(size(1));
                 ((pairs as f64 * f64::from(times)) as u64).saturating_add(1)
@@ -248,7 +262,7 @@ fn traversal(value: &Value) -> u64 {
         Value::Map(map) => map
             .entries
             .iter()
-            .map(|(key, value)| traversal(&crate::eval::from_key(key)) + traversal(value))
+            .map(|(key, value)| traversal(&key.value()) + traversal(value))
             .sum(),
         _ => 1,
     }

@@ -4,9 +4,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::declarations::{Functions, NAMESPACES};
-use crate::library::text;
+use crate::library::formatting;
+use crate::message;
 use crate::overload::{Work, sorts_texts, work};
-use crate::syntax::{Expr, Fold, FoldKind, Kind, Wrapper};
+use crate::plan::{is_type, parts};
+use crate::syntax::{Expr, Fold, FoldKind, Kind};
 use crate::typing::{Bindings, Type};
 use crate::value::Value;
 
@@ -68,7 +70,6 @@ pub fn check(expr: &mut Expr, environment: &Environment) -> Result<Checked, Type
         environment,
         bindings: Bindings::default(),
         scopes: Vec::new(),
-        mixed: false,
         notes: Vec::new(),
     };
     checker.infer(expr)?;
@@ -80,15 +81,63 @@ pub fn check(expr: &mut Expr, environment: &Environment) -> Result<Checked, Type
     for note in &mut notes {
         note.found = bindings.resolve(&note.found, true);
     }
-    Ok(Checked { notes })
+    let checked = Checked { notes };
+    literals(expr, &checked)?;
+    Ok(checked)
+}
+
+/// Elements of a list, and keys and values of a map, must be of one type, but for what is formatted.
+fn literals(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
+    let one_type = |parts: &[(&Expr, bool)], what: &str| -> Result<(), TypeError> {
+        let mut known: Option<&Type> = None;
+        for (part, optional) in parts {
+            let found = match (checked.type_of(part), optional) {
+                (found, false) => found,
+                (Type::Optional(inner), true) => inner,
+                // Upstream panics where it is not known that there is an optional.
+                (found, true) => {
+                    return fail(part.at, format!("'{found}' is no optional in {what}"));
+                }
+            };
+            match known {
+                Some(known) if known != found => {
+                    return fail(
+                        part.at,
+                        format!("expected type '{known}' but found '{found}' in {what}"),
+                    );
+                }
+                _ => known = Some(found),
+            }
+        }
+        Ok(())
+    };
+    match &expr.kind {
+        Kind::Call {
+            function,
+            method: true,
+            ..
+        } if &**function == "format" => return Ok(()),
+        Kind::List(items) => {
+            let items: Vec<_> = items.iter().map(|i| (&i.value, i.optional)).collect();
+            one_type(&items, "list")?;
+        }
+        Kind::Map(entries) => {
+            let keys: Vec<_> = entries.iter().map(|e| (&e.key, false)).collect();
+            one_type(&keys, "map key")?;
+            let values: Vec<_> = entries.iter().map(|e| (&e.value, e.optional)).collect();
+            one_type(&values, "map value")?;
+        }
+        _ => {}
+    }
+    parts(expr)
+        .into_iter()
+        .try_for_each(|part| literals(part, checked))
 }
 
 struct Checker<'a> {
     environment: &'a Environment,
     bindings: Bindings,
     scopes: Vec<(Arc<str>, Type)>,
-    /// Inside of the arguments of `format`, whose list may hold anything.
-    mixed: bool,
     notes: Vec<Note>,
 }
 
@@ -111,16 +160,30 @@ impl Checker<'_> {
             found: Type::Dyn,
             fitting: Vec::new(),
         });
-        let found = self.infer_kind(expr)?;
+        let mut found = self.infer_kind(expr)?;
+        if let Kind::Bind { .. } | Kind::Fold(_) | Kind::OptionalMap { .. } = expr.kind {
+            // What comes out of a macro is of the type that is known by now.
+            found = self.bindings.resolve(&found, false);
+        }
         self.notes[expr.id].found = found.clone();
         Ok(found)
     }
 
     fn infer_kind(&mut self, expr: &mut Expr) -> Inferred {
         let (at, id) = (expr.at, expr.id);
+        if let Some(name) = self.type_with_dots(expr) {
+            expr.kind = Kind::Identifier(name.into());
+        }
         match &mut expr.kind {
             Kind::Constant(value) => Ok(type_of(value)),
-            Kind::Identifier(name) => self.identifier(name, at),
+            Kind::Identifier(name) => {
+                if let Some(plain) = name.strip_prefix('.')
+                    && !self.scopes.iter().any(|(known, _)| &**known == plain)
+                {
+                    *name = plain.into();
+                }
+                self.identifier(name, at)
+            }
             Kind::Has { operand, field } => {
                 let operand = self.infer(operand)?;
                 match self.bindings.resolve(&operand, false) {
@@ -169,9 +232,9 @@ impl Checker<'_> {
                     let at = item.value.at;
                     let mut found = self.infer(&mut item.value)?;
                     if item.optional {
-                        found = self.unwrap_optional(&found, at)?;
+                        found = self.optional_element(&found, at)?;
                     }
-                    element = Some(self.element(element, &found, "list", at)?);
+                    element = Some(self.bindings.join(element, &found));
                 }
                 let element = element.unwrap_or_else(|| self.bindings.fresh());
                 Ok(Type::List(Rc::new(element)))
@@ -179,14 +242,14 @@ impl Checker<'_> {
             Kind::Map(entries) => {
                 let (mut key, mut value) = (None, None);
                 for entry in entries {
-                    let (key_at, value_at) = (entry.key.at, entry.value.at);
+                    let value_at = entry.value.at;
                     let found = self.infer(&mut entry.key)?;
-                    key = Some(self.element(key, &found, "map key", key_at)?);
+                    key = Some(self.bindings.join(key, &found));
                     let mut found = self.infer(&mut entry.value)?;
                     if entry.optional {
-                        found = self.unwrap_optional(&found, value_at)?;
+                        found = self.optional_element(&found, value_at)?;
                     }
-                    value = Some(self.element(value, &found, "map value", value_at)?);
+                    value = Some(self.bindings.join(value, &found));
                 }
                 let key = key.unwrap_or_else(|| self.bindings.fresh());
                 let value = value.unwrap_or_else(|| self.bindings.fresh());
@@ -208,7 +271,11 @@ impl Checker<'_> {
             } => {
                 let at_operand = operand.at;
                 let operand = self.infer(operand)?;
-                let inner = self.unwrap_optional(&operand, at_operand)?;
+                // What is in there may turn out to be of a known type where the whole is not.
+                let inner = match self.bindings.resolve(&operand, false) {
+                    Type::Dyn | Type::Any => self.bindings.fresh(),
+                    _ => self.unwrap_optional(&operand, at_operand)?,
+                };
                 self.scopes.push((name.clone(), inner));
                 let found = self.infer(body);
                 self.scopes.pop();
@@ -220,29 +287,35 @@ impl Checker<'_> {
                     Ok(Type::Optional(Rc::new(found)))
                 }
             }
-            Kind::Wrapper { wrapper, value } => {
-                let plain = match wrapper {
-                    Wrapper::Bool => Type::Bool,
-                    Wrapper::Bytes => Type::Bytes,
-                    Wrapper::Double | Wrapper::Float => Type::Double,
-                    Wrapper::Int32 | Wrapper::Int64 => Type::Int,
-                    Wrapper::String => Type::String,
-                    Wrapper::UInt32 | Wrapper::UInt64 => Type::Uint,
+            Kind::Message { name, fields } => {
+                let Some(found) = message::message_type(name) else {
+                    return fail(at, format!("undeclared reference to '{name}'"));
                 };
-                if let Some(value) = value {
-                    let at = value.at;
-                    let found = self.infer(value)?;
-                    if !self.bindings.assign(&plain, &found) {
-                        let found = self.bindings.resolve(&found, true);
+                for field in fields {
+                    let at = field.value.at;
+                    let wanted = match &found {
+                        device if *device == DEVICE => self.field(&DEVICE, &field.name, at)?,
+                        _ => match message::field_type(name, &field.name) {
+                            Some(wanted) => wanted,
+                            None => return fail(at, format!("undefined field '{}'", field.name)),
+                        },
+                    };
+                    let mut given = self.infer(&mut field.value)?;
+                    if field.optional {
+                        given = self.optional_element(&given, at)?;
+                    }
+                    if !self.bindings.assign(&wanted, &given) {
+                        let given = self.bindings.resolve(&given, true);
                         return fail(
                             at,
                             format!(
-                                "expected type of field 'value' is '{plain}' but provided type is '{found}'"
+                                "expected type of field '{}' is '{wanted}' but provided type is '{given}'",
+                                field.name
                             ),
                         );
                     }
                 }
-                Ok(plain)
+                Ok(found)
             }
             Kind::Attribute { .. } | Kind::Driver => Ok(Type::Dyn),
         }
@@ -252,6 +325,7 @@ impl Checker<'_> {
         if let Some((_, found)) = self.scopes.iter().rev().find(|(known, _)| &**known == name) {
             return Ok(found.clone());
         }
+        let name = name.strip_prefix('.').unwrap_or(name);
         if name == "device" {
             return Ok(DEVICE);
         }
@@ -263,11 +337,16 @@ impl Checker<'_> {
             "string" => Type::String,
             "bytes" => Type::Bytes,
             "null_type" => Type::Null,
-            "dyn" => Type::Dyn,
             "list" => Type::List(Rc::new(Type::Dyn)),
             "map" => Type::Map(Rc::new(Type::Dyn), Rc::new(Type::Dyn)),
             "type" => Type::Type(Rc::new(Type::Dyn)),
             "optional_type" => Type::Optional(Rc::new(Type::Dyn)),
+            "net.IP" => Type::Opaque("net.IP"),
+            "net.CIDR" => Type::Opaque("net.CIDR"),
+            "google.protobuf.Timestamp" => Type::Timestamp,
+            "google.protobuf.Duration" => Type::Duration,
+            message::NULL_VALUE => return Ok(Type::Int),
+            name if is_type(name) => Type::Dyn,
             _ => {
                 return fail(
                     at,
@@ -278,12 +357,43 @@ impl Checker<'_> {
         Ok(Type::Type(Rc::new(named)))
     }
 
-    /// A function in a namespace: `sets.contains`, unless a variable has the namespace's name.
+    /// The name of a type, or of what has one as a prefix, unless it begins with a variable.
+    fn type_with_dots(&self, expr: &Expr) -> Option<String> {
+        let mut parts = Vec::new();
+        let mut part = expr;
+        let first = loop {
+            match &part.kind {
+                Kind::Select {
+                    operand,
+                    field,
+                    optional: false,
+                } => {
+                    parts.push(&**field);
+                    part = operand;
+                }
+                Kind::Identifier(name) if !parts.is_empty() => break &**name,
+                _ => return None,
+            }
+        };
+        let plain = first.strip_prefix('.');
+        if !matches!(plain.unwrap_or(first), "google" | "net")
+            || plain.is_none() && self.scopes.iter().any(|(known, _)| &**known == first)
+        {
+            return None;
+        }
+        parts.push(plain.unwrap_or(first));
+        parts.reverse();
+        let name = parts.join(".");
+        (is_type(&name) || name == message::NULL_VALUE).then_some(name)
+    }
+
+    /// A function in a namespace: `sets.contains`, whatever variables there are.
     fn namespaced(&self, receiver: &Expr, function: &str) -> Option<String> {
         let Kind::Identifier(name) = &receiver.kind else {
             return None;
         };
-        if self.scopes.iter().any(|(known, _)| known == name) || !NAMESPACES.contains(&&**name) {
+        let name = name.strip_prefix('.').unwrap_or(name);
+        if !NAMESPACES.contains(&name) {
             return None;
         }
         let qualified = format!("{name}.{function}");
@@ -313,6 +423,14 @@ impl Checker<'_> {
         }
     }
 
+    /// The type of what is in an element that may be left out.
+    fn optional_element(&mut self, t: &Type, at: usize) -> Inferred {
+        match self.bindings.resolve(t, false) {
+            Type::Variable(_) => fail(at, "expected type 'optional_type' but found none"),
+            known => self.unwrap_optional(&known, at),
+        }
+    }
+
     fn unwrap_optional(&mut self, t: &Type, at: usize) -> Inferred {
         match self.bindings.resolve(t, false) {
             Type::Dyn | Type::Any => Ok(Type::Dyn),
@@ -330,24 +448,6 @@ impl Checker<'_> {
         }
     }
 
-    fn element(&mut self, known: Option<Type>, next: &Type, what: &str, at: usize) -> Inferred {
-        let before = known.clone();
-        let joined = self.bindings.join(known, next);
-        if let Some(before) = before
-            && !self.mixed
-        {
-            let before = self.bindings.resolve(&before, true);
-            let next = self.bindings.resolve(next, true);
-            if before != next {
-                return fail(
-                    at,
-                    format!("expected type '{before}' but found '{next}' in {what}"),
-                );
-            }
-        }
-        Ok(joined)
-    }
-
     fn call(
         &mut self,
         function: &str,
@@ -356,13 +456,10 @@ impl Checker<'_> {
         at: usize,
         id: usize,
     ) -> Inferred {
-        let mixed = self.mixed;
-        self.mixed |= function == "format";
         let found: Result<Vec<Type>, TypeError> = arguments
             .iter_mut()
             .map(|argument| self.infer(argument))
             .collect();
-        self.mixed = mixed;
         let found = found?;
         let Some(overloads) = self.environment.functions.get(function) else {
             return fail(
@@ -383,7 +480,7 @@ impl Checker<'_> {
                 .arguments
                 .iter()
                 .zip(&found)
-                .all(|(wanted, found)| trial.assign(&instantiate(wanted, &variables), found));
+                .all(|(wanted, found)| trial.assign(found, &instantiate(wanted, &variables)));
             if !fits {
                 continue;
             }
@@ -427,29 +524,33 @@ impl Checker<'_> {
         else {
             return Ok(());
         };
-        let verbs = match text::verbs(pattern) {
-            Ok(verbs) => verbs,
+        let clauses = match formatting::clauses(pattern) {
+            Ok(clauses) => clauses,
             Err(error) => return fail(at, error.to_string()),
         };
-        if verbs.len() > items.len() {
-            return fail(at, format!("index {} out of range", items.len()));
+        if clauses.len() != items.len() {
+            return fail(
+                at,
+                format!(
+                    "string.format takes {} arguments here, not {}",
+                    clauses.len(),
+                    items.len()
+                ),
+            );
         }
-        for (verb, item) in verbs.into_iter().zip(items) {
-            let found = &self.notes[item.value.id].found;
-            let found = self.bindings.resolve(found, true);
-            let good = match (verb, &found) {
-                (_, Type::Dyn) => true,
-                (_, Type::Any) => false,
-                ('s', found) => !matches!(found, Type::Opaque(_) | Type::Optional(_)),
-                ('d', Type::Int | Type::Uint | Type::Double) => true,
-                ('f' | 'e', Type::Double) => true,
-                ('f', Type::Int | Type::Uint) => true,
-                ('b', Type::Int | Type::Uint | Type::Bool) => true,
-                ('x' | 'X', Type::Int | Type::Uint | Type::String | Type::Bytes) => true,
-                ('o', Type::Int | Type::Uint) => true,
+        for (clause, item) in clauses.into_iter().zip(items) {
+            let verb = clause.verb;
+            let good = match (verb, &self.found(&item.value)) {
+                ('s', _) => self.can_be_shown(&item.value),
+                (_, Type::Dyn)
+                | ('d' | 'o', Type::Int | Type::Uint)
+                | ('f' | 'e', Type::Double | Type::String)
+                | ('b', Type::Int | Type::Uint | Type::Bool)
+                | ('x' | 'X', Type::Int | Type::Uint | Type::String | Type::Bytes) => true,
                 _ => false,
             };
             if !good {
+                let found = self.found(&item.value);
                 return fail(
                     item.value.at,
                     format!("error during formatting: %{verb} does not take a {found}"),
@@ -457,6 +558,27 @@ impl Checker<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What is known of a part that was gone through.
+    fn found(&self, part: &Expr) -> Type {
+        self.bindings.resolve(&self.notes[part.id].found, true)
+    }
+
+    /// Whether `%s` takes it, and what is written into it if it is a literal.
+    fn can_be_shown(&self, part: &Expr) -> bool {
+        let plain = !matches!(
+            self.found(part),
+            Type::Any | Type::Opaque(_) | Type::Optional(_)
+        );
+        plain
+            && match &part.kind {
+                Kind::List(items) => items.iter().all(|item| self.can_be_shown(&item.value)),
+                Kind::Map(entries) => entries
+                    .iter()
+                    .all(|entry| self.can_be_shown(&entry.key) && self.can_be_shown(&entry.value)),
+                _ => true,
+            }
     }
 
     fn fold(&mut self, fold: &mut Fold, at: usize, id: usize) -> Inferred {
@@ -479,7 +601,7 @@ impl Checker<'_> {
         if fold.kind == FoldKind::SortBy
             && !matches!(
                 self.bindings.resolve(&range, false),
-                Type::List(_) | Type::Dyn
+                Type::List(_) | Type::Dyn | Type::Variable(_)
             )
         {
             return fail(at, "sortBy() needs a list");
@@ -501,18 +623,20 @@ impl Checker<'_> {
         element: &Type,
         id: usize,
     ) -> Inferred {
-        if let Some(filter) = &mut fold.filter {
-            let at = filter.at;
-            let found = self.infer(filter)?;
-            if !self.bindings.assign(&Type::Bool, &found) {
-                let found = self.bindings.resolve(&found, true);
-                return fail(at, format!("expected type 'bool' but found '{found}'"));
-            }
-        }
+        let filter = match &mut fold.filter {
+            Some(filter) => Some((self.infer(filter)?, filter.at)),
+            None => None,
+        };
         let body = match &mut fold.body {
             Some(body) => Some((self.infer(body)?, body.at)),
             None => None,
         };
+        if let Some((found, at)) = filter
+            && !self.bindings.assign(&Type::Bool, &found)
+        {
+            let found = self.bindings.resolve(&found, true);
+            return fail(at, format!("expected type 'bool' but found '{found}'"));
+        }
         Ok(match (fold.kind, body) {
             (FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne, _) => Type::Bool,
             (FoldKind::Filter, _) => Type::List(Rc::new(element.clone())),
@@ -543,6 +667,7 @@ impl Checker<'_> {
                         | Type::Timestamp
                         | Type::String
                         | Type::Bytes
+                        | Type::Null
                 );
                 if !sortable {
                     return fail(at, format!("cannot sort by '{found}'"));
@@ -551,6 +676,8 @@ impl Checker<'_> {
                     Type::Dyn | Type::Any => {
                         [false, true].map(|texts| Work::SortBy { texts }).to_vec()
                     }
+                    // It may stand for a duration and for a timestamp.
+                    Type::Null => [Work::SortBy { texts: false }; 2].to_vec(),
                     found => vec![Work::SortBy {
                         texts: sorts_texts(found),
                     }],

@@ -268,7 +268,39 @@ format.byte() kubernetes.NamedFormat
 format.date() kubernetes.NamedFormat
 format.datetime() kubernetes.NamedFormat
 kubernetes.NamedFormat.validate(string) optional<list<string>>
+
+kubernetes.authorization.Authorizer.path(string) kubernetes.authorization.PathCheck
+kubernetes.authorization.Authorizer.group(string) kubernetes.authorization.GroupCheck
+kubernetes.authorization.Authorizer.serviceAccount(string, string) kubernetes.authorization.Authorizer
+kubernetes.authorization.GroupCheck.resource(string) kubernetes.authorization.ResourceCheck
+kubernetes.authorization.ResourceCheck.subresource(string) kubernetes.authorization.ResourceCheck
+kubernetes.authorization.ResourceCheck.namespace(string) kubernetes.authorization.ResourceCheck
+kubernetes.authorization.ResourceCheck.name(string) kubernetes.authorization.ResourceCheck
+kubernetes.authorization.ResourceCheck.fieldSelector(string) kubernetes.authorization.ResourceCheck
+kubernetes.authorization.ResourceCheck.labelSelector(string) kubernetes.authorization.ResourceCheck
+kubernetes.authorization.PathCheck.check(string) kubernetes.authorization.Decision
+kubernetes.authorization.ResourceCheck.check(string) kubernetes.authorization.Decision
+kubernetes.authorization.Decision.errored() bool
+kubernetes.authorization.Decision.error() string
+kubernetes.authorization.Decision.allowed() bool
+kubernetes.authorization.Decision.reason() string
 ";
+
+/// Kubernetes' own types. There is no authorizer here; a value that may be of any type can be asked for
+/// what one does, and fails.
+const OPAQUE: [&str; 11] = [
+    "kubernetes.URL",
+    "kubernetes.Quantity",
+    "kubernetes.Semver",
+    "kubernetes.NamedFormat",
+    "kubernetes.authorization.Authorizer",
+    "kubernetes.authorization.PathCheck",
+    "kubernetes.authorization.GroupCheck",
+    "kubernetes.authorization.ResourceCheck",
+    "kubernetes.authorization.Decision",
+    "net.IP",
+    "net.CIDR",
+];
 
 /// `dyn.includes(A)`, which comes with list-typed attributes (KEP-5491).
 const INCLUDES: &str = "dyn.includes(dyn) bool";
@@ -292,8 +324,9 @@ pub const NAMESPACES: [&str; 7] = [
     "optional", "strings", "lists", "sets", "ip", "format", "cel",
 ];
 
-/// All functions; `includes` with list-typed attributes.
-pub fn functions(includes: bool) -> Functions {
+/// All functions; `includes` with list-typed attributes. Where expressions are `written`, the
+/// declarations are those of the version before, whose lists were declared before its texts.
+pub fn functions(includes: bool, written: bool) -> Functions {
     let mut functions = Functions::new();
     let mut add = |line: &str| {
         let (name, overload) = parse(line);
@@ -323,6 +356,12 @@ pub fn functions(includes: bool) -> Functions {
     add("list<A>.lastIndexOf(A) int");
     if includes {
         add(INCLUDES);
+    }
+    if written {
+        for name in ["indexOf", "lastIndexOf"] {
+            let overloads = functions.get_mut(name).into_iter();
+            overloads.for_each(|overloads| overloads.rotate_right(1));
+        }
     }
     functions
 }
@@ -411,13 +450,10 @@ fn parse_type(text: &str) -> Type {
         "bytes" => Type::Bytes,
         "timestamp" => Type::Timestamp,
         "duration" => Type::Duration,
-        "kubernetes.URL" => Type::Opaque("kubernetes.URL"),
-        "kubernetes.Quantity" => Type::Opaque("kubernetes.Quantity"),
-        "kubernetes.Semver" => Type::Opaque("kubernetes.Semver"),
-        "kubernetes.NamedFormat" => Type::Opaque("kubernetes.NamedFormat"),
-        "net.IP" => Type::Opaque("net.IP"),
-        "net.CIDR" => Type::Opaque("net.CIDR"),
-        other => unreachable!("no type {other:?} is declared"),
+        name => match OPAQUE.iter().find(|known| **known == name) {
+            Some(known) => Type::Opaque(known),
+            None => unreachable!("no type {name:?} is declared"),
+        },
     }
 }
 
@@ -427,7 +463,7 @@ mod tests {
 
     #[test]
     fn declarations_are_read() {
-        let functions = functions(true);
+        let functions = functions(true, false);
         let size = &functions["size"];
         assert_eq!(size.len(), 8);
         assert_eq!(size.iter().filter(|o| o.method).count(), 4);

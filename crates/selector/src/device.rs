@@ -7,7 +7,8 @@ use trainyard_model::Text;
 use trainyard_model::device::{Attribute, Device};
 use trainyard_model::version::Version;
 
-use crate::value::{Key, Map, Value};
+use crate::map::{Key, Map};
+use crate::value::Value;
 
 /// A device, converted once.
 #[derive(Debug, Clone)]
@@ -36,12 +37,18 @@ impl Subject {
         }
         let mut capacity = BTreeMap::new();
         for (name, value) in &device.capacity {
-            insert(&mut capacity, name, &driver, Value::Quantity(value.value));
+            insert(
+                &mut capacity,
+                name,
+                &driver,
+                Value::Quantity(value.value.into()),
+            );
         }
         let lenient = |entries| {
             Arc::new(Map {
                 entries,
                 lenient: true,
+                native: true,
             })
         };
         Subject {
@@ -73,9 +80,12 @@ fn insert(map: &mut BTreeMap<Key, Value>, name: &str, driver: &Arc<str>, value: 
         Some((domain, id)) => (domain.into(), id.into()),
         None => (driver.clone(), name.into()),
     };
-    let entry = map
-        .entry(Key::String(domain))
-        .or_insert_with(|| Value::Map(Arc::default()));
+    let entry = map.entry(Key::String(domain)).or_insert_with(|| {
+        Value::Map(Arc::new(Map {
+            native: true,
+            ..Map::default()
+        }))
+    });
     if let Value::Map(inner) = entry {
         let inner = Arc::make_mut(inner);
         if name.contains('/') {
@@ -128,51 +138,46 @@ fn convert(attribute: &Attribute) -> Result<Value, String> {
 
 /// The attribute that a value of a derived expression makes (KEP-6080).
 pub(crate) fn to_attribute(value: &Value) -> Result<Attribute, String> {
-    let wrong = |found: &Value| format!("unsupported attribute type: {}", found.type_name());
-    Ok(match value {
+    if let Some(attribute) = scalar(value) {
+        return Ok(attribute);
+    }
+    let Value::List(items) = value else {
+        return Err(format!("unsupported attribute type: {}", value.type_name()));
+    };
+    let mut items = items.iter().map(|item| {
+        scalar(item).ok_or_else(|| format!("unsupported list element type: {}", item.type_name()))
+    });
+    let Some(first) = items.next().transpose()? else {
+        return Ok(Attribute::Strings(Vec::new()));
+    };
+    let mut list = match first {
+        Attribute::Bool(value) => Attribute::Bools(vec![value]),
+        Attribute::Int(value) => Attribute::Ints(vec![value]),
+        Attribute::String(value) => Attribute::Strings(vec![value]),
+        Attribute::Version(value) => Attribute::Versions(vec![value]),
+        other => other,
+    };
+    for item in items {
+        match (&mut list, item?) {
+            (Attribute::Bools(all), Attribute::Bool(value)) => all.push(value),
+            (Attribute::Ints(all), Attribute::Int(value)) => all.push(value),
+            (Attribute::Strings(all), Attribute::String(value)) => all.push(value),
+            (Attribute::Versions(all), Attribute::Version(value)) => all.push(value),
+            _ => return Err("list elements differ in type".to_owned()),
+        }
+    }
+    Ok(list)
+}
+
+/// The attribute of a value that is no list. A type counts as its name, and an optional as what is in
+/// it.
+fn scalar(value: &Value) -> Option<Attribute> {
+    Some(match value {
         Value::Bool(value) => Attribute::Bool(*value),
         Value::Int(value) => Attribute::Int(*value),
-        Value::String(value) => Attribute::String(value.clone()),
+        Value::String(value) | Value::Type(value) => Attribute::String(value.clone()),
         Value::Semver(value) => Attribute::Version(value.to_string().into()),
-        Value::List(items) => {
-            let all = |kind: fn(&Value) -> bool| items.iter().all(kind);
-            let mixed = || "list elements differ in type".to_owned();
-            match items.first() {
-                None => Attribute::Strings(Vec::new()),
-                Some(Value::Bool(_)) if all(|v| matches!(v, Value::Bool(_))) => {
-                    Attribute::Bools(items.iter().map(|v| *v == Value::Bool(true)).collect())
-                }
-                Some(Value::Int(_)) => Attribute::Ints(
-                    items
-                        .iter()
-                        .map(|v| match v {
-                            Value::Int(value) => Ok(*value),
-                            _ => Err(mixed()),
-                        })
-                        .collect::<Result<_, _>>()?,
-                ),
-                Some(Value::String(_)) => Attribute::Strings(
-                    items
-                        .iter()
-                        .map(|v| match v {
-                            Value::String(value) => Ok(value.clone()),
-                            _ => Err(mixed()),
-                        })
-                        .collect::<Result<_, _>>()?,
-                ),
-                Some(Value::Semver(_)) => Attribute::Versions(
-                    items
-                        .iter()
-                        .map(|v| match v {
-                            Value::Semver(value) => Ok(value.to_string().into()),
-                            _ => Err(mixed()),
-                        })
-                        .collect::<Result<_, _>>()?,
-                ),
-                Some(Value::Bool(_)) => return Err(mixed()),
-                Some(other) => return Err(wrong(other)),
-            }
-        }
-        other => return Err(wrong(other)),
+        Value::Optional(Some(inner)) => return scalar(inner),
+        _ => return None,
     })
 }

@@ -17,11 +17,12 @@ use crate::declarations::functions;
 use crate::device::{Subject, inner, to_attribute};
 use crate::estimate::{Range, estimate};
 use crate::eval::{COST_LIMIT, evaluate};
+use crate::map::{Key, Map};
 use crate::parse::parse;
 use crate::plan::{plan, simplify};
 use crate::syntax::{Expr, Fold, Kind};
 use crate::typing::Type;
-use crate::value::{Key, Map, Value};
+use crate::value::Value;
 
 /// A compiled expression.
 #[derive(Debug, Clone)]
@@ -126,7 +127,7 @@ impl Engine {
     pub fn new() -> Self {
         Engine {
             environment: Environment {
-                functions: functions(true),
+                functions: functions(true, false),
                 attribute: Type::Dyn,
                 multiple_allocations: true,
             },
@@ -213,6 +214,11 @@ fn compile(
     Err(error(message, 0))
 }
 
+/// With a dot it is written where another variable has the name.
+fn is_device(name: &str) -> bool {
+    matches!(name, "device" | ".device")
+}
+
 impl Reads {
     fn visit(&mut self, expr: &Expr) {
         match &expr.kind {
@@ -223,7 +229,7 @@ impl Reads {
                 }
             }
             Kind::Select { operand, field, .. } | Kind::Has { operand, field } => {
-                if !matches!(&operand.kind, Kind::Identifier(name) if &**name == "device") {
+                if !matches!(&operand.kind, Kind::Identifier(name) if is_device(name)) {
                     return self.visit(operand);
                 }
                 match &**field {
@@ -234,7 +240,7 @@ impl Reads {
                 }
             }
             // `device` as a whole, handed on to something.
-            Kind::Identifier(name) if &**name == "device" => {
+            Kind::Identifier(name) if is_device(name) => {
                 self.driver = true;
                 self.multiple = true;
                 self.all_attributes = true;
@@ -258,7 +264,7 @@ impl Reads {
                 self.visit(range);
                 filter.iter().chain(body).for_each(|part| self.visit(part));
             }
-            Kind::Wrapper { value, .. } => value.iter().for_each(|value| self.visit(value)),
+            Kind::Message { fields, .. } => fields.iter().for_each(|f| self.visit(&f.value)),
             Kind::Bind { value, body, .. } => {
                 self.visit(value);
                 self.visit(body);
@@ -349,15 +355,14 @@ impl selector::Engine for Engine {
 
     fn judge(&self, expression: &Expression, device: &Prepared) -> Judgement {
         let (result, by_driver) = result(expression, device);
-        let fits = result.and_then(|value| match value {
-            Value::Bool(value) => Ok(value),
-            other => Err(EvalError {
+        let fits = result.and_then(|value| {
+            as_bool(&value).ok_or_else(|| EvalError {
                 message: format!(
                     "CEL result of type {} could not be converted to bool",
-                    other.type_name()
+                    value.type_name()
                 )
                 .into(),
-            }),
+            })
         });
         Judgement { fits, by_driver }
     }
@@ -367,6 +372,15 @@ impl selector::Engine for Engine {
         to_attribute(&value).map_err(|message| EvalError {
             message: message.into(),
         })
+    }
+}
+
+/// What is in an optional counts.
+fn as_bool(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::Optional(Some(inner)) => as_bool(inner),
+        _ => None,
     }
 }
 
@@ -417,7 +431,7 @@ impl Checker {
         let lists = features.has(Feature::ListTypeAttributes);
         Checker {
             environment: Environment {
-                functions: functions(lists),
+                functions: functions(lists, true),
                 attribute: if lists { Type::Dyn } else { Type::Any },
                 multiple_allocations: features.has(Feature::ConsumableCapacity),
             },

@@ -4,14 +4,15 @@
 //! evaluates what we need not, such as the right side of `==` when the left has failed, we do too.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::charge::Charge;
 use crate::device::Subject;
 use crate::library;
-use crate::syntax::{CallPlan, Expr, Kind, Operator, Wrapper};
-use crate::value::{Key, Map, Value};
+use crate::map::{Map, Unhashable, is_unhashable};
+use crate::message;
+use crate::syntax::{CallPlan, Expr, Kind, Operator};
+use crate::value::Value;
 
 /// Why an evaluation has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,8 +62,8 @@ pub fn evaluate(expr: &Expr, subject: &Subject) -> Evaluation {
     };
     let result = evaluator.value(expr);
     let result = match evaluator.fatal {
-        _ if evaluator.cost > COST_LIMIT => Err(Error::limit()),
         Some(error) => Err(error),
+        None if evaluator.cost > COST_LIMIT => Err(Error::limit()),
         None => result,
     };
     Evaluation {
@@ -73,12 +74,12 @@ pub fn evaluate(expr: &Expr, subject: &Subject) -> Evaluation {
 }
 
 pub(crate) struct Evaluator<'a> {
-    subject: &'a Subject,
+    pub(crate) subject: &'a Subject,
     pub(crate) cost: u64,
     pub(crate) variables: Vec<(&'a Arc<str>, Variable<'a>)>,
     /// What no operator can make good.
     pub(crate) fatal: Option<Error>,
-    by_driver: bool,
+    pub(crate) by_driver: bool,
 }
 
 /// What a variable stands for.
@@ -91,43 +92,8 @@ pub(crate) enum Variable<'a> {
     Opened(&'a Expr),
 }
 
-/// Whether an expression is what cel-go calls an attribute: a variable with what is selected from it.
-fn is_attribute(expr: &Expr) -> bool {
-    match &expr.kind {
-        Kind::Identifier(_)
-        | Kind::Select { .. }
-        | Kind::Has { .. }
-        | Kind::Attribute { .. }
-        | Kind::Driver
-        | Kind::OptionalMap { .. } => true,
-        Kind::Call { plan, .. } => matches!(
-            plan.operator,
-            Operator::Conditional | Operator::Index | Operator::OptionalIndex
-        ),
-        _ => false,
-    }
-}
-
-/// Whether what is selected is selected from a conditional, whose branches bear the cost.
-fn is_conditional(mut expr: &Expr) -> bool {
-    loop {
-        expr = match &expr.kind {
-            Kind::OptionalMap { .. } => return true,
-            Kind::Select { operand, .. } | Kind::Has { operand, .. } => operand,
-            Kind::Call {
-                arguments, plan, ..
-            } => match plan.operator {
-                Operator::Conditional => return true,
-                Operator::Index | Operator::OptionalIndex => &arguments[0],
-                _ => return false,
-            },
-            _ => return false,
-        };
-    }
-}
-
 impl<'a> Evaluator<'a> {
-    fn spend(&mut self, cost: u64) {
+    pub(crate) fn spend(&mut self, cost: u64) {
         self.cost = self.cost.saturating_add(cost);
     }
 
@@ -147,7 +113,7 @@ impl<'a> Evaluator<'a> {
             | Kind::Has { .. }
             | Kind::Attribute { .. }
             | Kind::Driver
-            | Kind::OptionalMap { .. } => self.attribute(expr, true),
+            | Kind::OptionalMap { .. } => self.whole(expr),
             Kind::Call {
                 function,
                 arguments,
@@ -157,7 +123,7 @@ impl<'a> Evaluator<'a> {
                 Operator::And => self.logic(arguments, false),
                 Operator::Or => self.logic(arguments, true),
                 Operator::Conditional | Operator::Index | Operator::OptionalIndex => {
-                    self.attribute(expr, true)
+                    self.whole(expr)
                 }
                 Operator::OptionalOr | Operator::OptionalOrValue => {
                     match optional(self.value(&arguments[0])?)? {
@@ -187,28 +153,40 @@ impl<'a> Evaluator<'a> {
             }
             Kind::Map(entries) => {
                 self.spend(30);
-                let mut map = BTreeMap::new();
+                let mut map = Map::default();
                 for entry in entries {
                     let key = self.value(&entry.key)?;
                     let mut value = self.value(&entry.value)?;
-                    let key = key.to_key().ok_or_else(|| {
-                        Error::new(format!("unsupported key type: {}", key.type_name()))
-                    })?;
                     if entry.optional {
+                        match optional(value)? {
+                            Some(inner) => value = (*inner).clone(),
+                            None => {
+                                let taken = map.take(&key);
+                                taken.map_err(|Unhashable| self.unhashable(&key))?;
+                                continue;
+                            }
+                        }
+                    }
+                    // As in cel-go, the last of equal keys wins.
+                    self.put(&mut map, &key, value)?;
+                }
+                Ok(make_map(map))
+            }
+            Kind::Message { name, fields } => {
+                self.spend(40);
+                let mut values: Vec<(Arc<str>, Value)> = Vec::with_capacity(fields.len());
+                for field in fields {
+                    let mut value = self.value(&field.value)?;
+                    values.retain(|(known, _)| *known != field.name);
+                    if field.optional {
                         match optional(value)? {
                             Some(inner) => value = (*inner).clone(),
                             None => continue,
                         }
                     }
-                    // As in cel-go, the last of equal keys wins.
-                    map.insert(key, value);
+                    values.push((field.name.clone(), value));
                 }
-                Ok(make_map(map))
-            }
-            Kind::Wrapper { wrapper, value } => {
-                self.spend(40);
-                let value = value.as_ref().map(|value| self.value(value)).transpose()?;
-                wrap(*wrapper, value)
+                message::make(name, &values)
             }
             Kind::Fold(fold) => self.fold(fold),
             Kind::Bind { name, value, body } => {
@@ -217,7 +195,19 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn with<T>(
+    /// Adds an entry to a map. cel-go panics over what it cannot hash.
+    pub(crate) fn put(&mut self, map: &mut Map, key: &Value, value: Value) -> Result<(), Error> {
+        let put = map.put(key, value);
+        put.map_err(|Unhashable| self.unhashable(key))
+    }
+
+    fn unhashable(&mut self, key: &Value) -> Error {
+        let name = key.type_name();
+        let error = Error::new(format!("internal error: hash of unhashable type {name}"));
+        self.fatal.get_or_insert(error).clone()
+    }
+
+    pub(crate) fn with<T>(
         &mut self,
         name: &'a Arc<str>,
         variable: Variable<'a>,
@@ -229,7 +219,7 @@ impl<'a> Evaluator<'a> {
         result
     }
 
-    fn variable(&mut self, name: &str) -> Evaluated {
+    pub(crate) fn variable(&mut self, name: &str) -> Evaluated {
         let Some(at) = self
             .variables
             .iter()
@@ -265,99 +255,6 @@ impl<'a> Evaluator<'a> {
         value
     }
 
-    /// Evaluates an attribute. Where it is observed as a whole, that costs one, beside one for each
-    /// selection; a branch of a conditional and an index are not.
-    fn attribute(&mut self, expr: &'a Expr, observed: bool) -> Evaluated {
-        match &expr.kind {
-            Kind::Attribute { domain, id } => {
-                let value = self.device_attribute(domain, id, observed)?;
-                Ok(value.clone())
-            }
-            Kind::Driver => {
-                self.spend(1 + u64::from(observed));
-                Ok(self.subject.driver.clone())
-            }
-            Kind::Identifier(name) => {
-                self.spend(u64::from(observed));
-                self.variable(name)
-            }
-            Kind::Select {
-                operand,
-                field,
-                optional,
-            } => {
-                let operand = self.operand(operand, observed)?;
-                self.select(&operand, &Key::String(field.clone()), *optional)
-            }
-            Kind::Has { operand, field } => {
-                let container = self.operand(operand, false);
-                let has = container.and_then(|container| self.has(&container, field, observed));
-                if observed && is_conditional(operand) {
-                    // cel-go takes back what it has not added.
-                    self.cost = self.cost.saturating_sub(1);
-                }
-                has
-            }
-            Kind::Call {
-                arguments, plan, ..
-            } if plan.operator == Operator::Conditional => match self.value(&arguments[0])? {
-                Value::Bool(true) => self.operand(&arguments[1], false),
-                Value::Bool(false) => self.operand(&arguments[2], false),
-                _ => Err(Error::no_overload()),
-            },
-            Kind::Call {
-                arguments, plan, ..
-            } => {
-                let container = self.operand(&arguments[0], observed)?;
-                if container == Value::Optional(None) {
-                    return Ok(container);
-                }
-                let lenient = plan.operator == Operator::OptionalIndex;
-                match self.operand(&arguments[1], false) {
-                    Ok(key) => self.index(&container, &key, lenient),
-                    Err(error) => {
-                        if !lenient && !matches!(container, Value::Optional(_)) {
-                            self.spend(1);
-                        }
-                        Err(error)
-                    }
-                }
-            }
-            Kind::OptionalMap {
-                operand,
-                name,
-                body,
-                flat,
-            } => {
-                let has = self.value(operand);
-                self.spend(1);
-                if optional(has?)?.is_none() {
-                    self.spend(1);
-                    return Ok(Value::Optional(None));
-                }
-                let value = self.with(name, Variable::Opened(operand), |e| e.value(body));
-                if *flat {
-                    return value;
-                }
-                self.spend(1);
-                Ok(Value::Optional(Some(Arc::new(value?))))
-            }
-            _ => self.value(expr),
-        }
-    }
-
-    fn device_attribute(
-        &mut self,
-        domain: &Arc<str>,
-        id: &Arc<str>,
-        observed: bool,
-    ) -> Result<&'a Value, Error> {
-        self.spend(3 + u64::from(observed));
-        self.by_driver = false;
-        let value = self.subject.attribute(domain, id);
-        value.ok_or_else(|| no_such_key(id))
-    }
-
     /// The same as [`Evaluator::value`]; what is there already is not copied.
     fn borrowed(&mut self, expr: &'a Expr) -> Result<Cow<'a, Value>, Error> {
         Ok(match &expr.kind {
@@ -373,109 +270,6 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// What something is selected from.
-    fn operand(&mut self, expr: &'a Expr, observed: bool) -> Evaluated {
-        if is_attribute(expr) {
-            return self.attribute(expr, observed);
-        }
-        self.spend(u64::from(observed));
-        self.value(expr)
-    }
-
-    fn field(&mut self, name: &str) -> Option<Value> {
-        self.by_driver &= name == "driver";
-        Some(match name {
-            "driver" => self.subject.driver.clone(),
-            "attributes" => Value::Map(self.subject.attributes.clone()),
-            "capacity" => Value::Map(self.subject.capacity.clone()),
-            "allowMultipleAllocations" => Value::Bool(self.subject.multiple),
-            _ => return None,
-        })
-    }
-
-    /// What stands under a key. `Ok(None)`: nothing.
-    fn find(&mut self, container: &Value, key: &Key) -> Result<Option<Value>, Error> {
-        match (container, key) {
-            (Value::Device, Key::String(name)) => Ok(self.field(name)),
-            (Value::Map(map), key) => Ok(lookup(map, key)),
-            (Value::List(_), _) => Err(Error::new("unsupported index type in list")),
-            _ => Ok(None),
-        }
-    }
-
-    fn select(&mut self, operand: &Value, key: &Key, optional: bool) -> Evaluated {
-        let (container, optional) = match operand {
-            Value::Optional(None) => return Ok(Value::Optional(None)),
-            Value::Optional(Some(inner)) => (&**inner, true),
-            plain => (plain, optional),
-        };
-        let found = self.find(container, key);
-        self.selected(found, optional, || match key {
-            Key::String(name) => no_such_key(name),
-            key => no_such_key(&library::text::show(&from_key(key))),
-        })
-    }
-
-    /// A selection costs one, but nothing where it is optional and there is nothing.
-    fn selected(
-        &mut self,
-        found: Result<Option<Value>, Error>,
-        optional: bool,
-        missing: impl FnOnce() -> Error,
-    ) -> Evaluated {
-        if !optional {
-            self.spend(1);
-            return found?.ok_or_else(missing);
-        }
-        let found = found?;
-        self.spend(u64::from(found.is_some()));
-        Ok(Value::Optional(found.map(Arc::new)))
-    }
-
-    fn has(&mut self, operand: &Value, field: &Arc<str>, observed: bool) -> Evaluated {
-        let key = Key::String(field.clone());
-        match operand {
-            // A branch of a conditional loses that it is a test.
-            Value::Optional(_) if !observed => self.select(operand, &key, true),
-            Value::Optional(None) => Ok(Value::Bool(false)),
-            Value::Optional(Some(inner)) => {
-                let found = self.find(inner, &key)?.is_some();
-                self.spend(u64::from(found));
-                Ok(Value::Bool(found))
-            }
-            plain => {
-                self.spend(1);
-                Ok(Value::Bool(self.find(plain, &key)?.is_some()))
-            }
-        }
-    }
-
-    fn index(&mut self, operand: &Value, key: &Value, optional: bool) -> Evaluated {
-        let (container, optional) = match operand {
-            Value::Optional(Some(inner)) => (&**inner, true),
-            plain => (plain, optional),
-        };
-        match container {
-            Value::List(items) => {
-                let at = position(key);
-                let found = at.map(|at| {
-                    usize::try_from(at)
-                        .ok()
-                        .and_then(|at| items.get(at))
-                        .cloned()
-                });
-                self.selected(found, optional, || out_of_bounds(library::text::show(key)))
-            }
-            _ => {
-                let found = match key.to_key() {
-                    Some(key) => self.find(container, &key),
-                    None => Ok(None),
-                };
-                self.selected(found, optional, || no_such_key(&library::text::show(key)))
-            }
-        }
-    }
-
     fn call(&mut self, function: &str, arguments: &'a [Expr], plan: &CallPlan) -> Evaluated {
         // cel-go evaluates both of two arguments even where the first has failed.
         match arguments {
@@ -484,10 +278,8 @@ impl<'a> Evaluator<'a> {
                 let result = one.as_ref().map_or_else(
                     |error| Err(error.clone()),
                     |one| match (plan.element, one) {
-                        (Some(element), Value::List(items))
-                            if items.first().is_some_and(|i| i.type_name() != element) =>
-                        {
-                            Err(Error::no_overload())
+                        (Some(element), Value::List(items)) => {
+                            library::lists::gather(function, element, items)
                         }
                         _ => library::call(function, std::slice::from_ref(one)),
                     },
@@ -502,6 +294,9 @@ impl<'a> Evaluator<'a> {
                     let failed = failed.unwrap_or_else(Error::no_overload);
                     return self.charge(plan.charge, &both, Err(failed));
                 };
+                if is_unhashable(left) && looks_up(function, plan, right) {
+                    return Err(self.unhashable(left));
+                }
                 let result = match plan.operator {
                     Operator::Equal if left.refuses_equality(right) => Err(Error::no_overload()),
                     Operator::Equal => Ok(Value::Bool(left.equals(right))),
@@ -545,9 +340,11 @@ impl<'a> Evaluator<'a> {
     ) -> Evaluated {
         match charge.cost(arguments, result.as_ref().ok()) {
             Ok(cost) => self.spend(cost),
-            Err(error) => {
+            // What is stopped for its cost does not come this far.
+            Err(error) if self.cost <= COST_LIMIT => {
                 self.fatal.get_or_insert(error);
             }
+            Err(_) => {}
         }
         result
     }
@@ -570,62 +367,21 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// What a message that stands for a plain value evaluates to.
-fn wrap(wrapper: Wrapper, value: Option<Value>) -> Evaluated {
-    let range = || Error::new("unsupported type conversion: range error");
-    Ok(match (wrapper, value) {
-        (Wrapper::Bool, None) => Value::Bool(false),
-        (Wrapper::Bytes, None) => Value::Bytes(Arc::default()),
-        (Wrapper::Double | Wrapper::Float, None) => Value::Double(0.0),
-        (Wrapper::Int32 | Wrapper::Int64, None) => Value::Int(0),
-        (Wrapper::String, None) => Value::from(""),
-        (Wrapper::UInt32 | Wrapper::UInt64, None) => Value::Uint(0),
-        (Wrapper::Int32, Some(Value::Int(value))) => {
-            Value::Int(i32::try_from(value).map_err(|_| range())?.into())
-        }
-        (Wrapper::UInt32, Some(Value::Uint(value))) => {
-            Value::Uint(u32::try_from(value).map_err(|_| range())?.into())
-        }
-        (Wrapper::Float, Some(Value::Double(value))) => Value::Double((value as f32).into()),
-        (Wrapper::Bool, Some(value @ Value::Bool(_)))
-        | (Wrapper::Bytes, Some(value @ Value::Bytes(_)))
-        | (Wrapper::Double, Some(value @ Value::Double(_)))
-        | (Wrapper::Int64, Some(value @ Value::Int(_)))
-        | (Wrapper::String, Some(value @ Value::String(_)))
-        | (Wrapper::UInt64, Some(value @ Value::Uint(_))) => value,
-        _ => return Err(Error::no_overload()),
-    })
+/// Whether the left side of `in` is hashed.
+fn looks_up(function: &str, plan: &CallPlan, right: &Value) -> bool {
+    match right {
+        Value::Map(map) => function == "@in" && !map.native && !map.entries.is_empty(),
+        // A constant list is made a set.
+        _ => plan.charge == Charge::Free,
+    }
 }
 
 pub(crate) fn no_such_key(key: &str) -> Error {
     Error::new(format!("no such key: {key}"))
 }
 
-pub(crate) fn make_map(entries: BTreeMap<Key, Value>) -> Value {
-    Value::Map(Arc::new(Map {
-        entries,
-        lenient: false,
-    }))
-}
-
-fn lookup(map: &Map, key: &Key) -> Option<Value> {
-    match map.entries.get(key) {
-        Some(value) => Some(value.clone()),
-        None if map.lenient => Some(make_map(BTreeMap::new())),
-        None => None,
-    }
-}
-
-pub(crate) fn from_key(key: &Key) -> Value {
-    match key {
-        Key::Bool(value) => Value::Bool(*value),
-        Key::Number(value) => match i64::try_from(*value) {
-            Ok(value) => Value::Int(value),
-            Err(_) => Value::Uint(u64::try_from(*value).unwrap_or_default()),
-        },
-        Key::Fraction(bits) => Value::Double(f64::from_bits(*bits)),
-        Key::String(value) => Value::String(value.clone()),
-    }
+pub(crate) fn make_map(map: Map) -> Value {
+    Value::Map(Arc::new(map))
 }
 
 /// What is inside of an optional.
@@ -634,20 +390,4 @@ pub(crate) fn optional(value: Value) -> Result<Option<Arc<Value>>, Error> {
         Value::Optional(inner) => Ok(inner),
         _ => Err(Error::no_overload()),
     }
-}
-
-fn position(index: &Value) -> Result<i64, Error> {
-    match index {
-        Value::Int(index) => Ok(*index),
-        Value::Uint(index) => i64::try_from(*index).map_err(|_| out_of_bounds(index)),
-        Value::Double(index) if index.fract() == 0.0 => Ok(*index as i64),
-        other => Err(Error::new(format!(
-            "unsupported index type '{}' in list",
-            other.type_name()
-        ))),
-    }
-}
-
-fn out_of_bounds(index: impl std::fmt::Display) -> Error {
-    Error::new(format!("index out of bounds: {index}"))
 }

@@ -3,13 +3,12 @@
 //! cel-go expands them to comprehensions with an accumulator; each use of it costs one, and so does
 //! each operator of the expansion. An error in the accumulator does not end the loop there.
 
-use std::collections::BTreeMap;
-
 use crate::charge::compare_all;
-use crate::eval::{Error, Evaluated, Evaluator, Variable, from_key, make_map};
+use crate::eval::{Error, Evaluated, Evaluator, Variable, make_map};
 use crate::library;
+use crate::map::Map;
 use crate::syntax::{Expr, Fold, FoldKind, Kind};
-use crate::value::{Key, Value};
+use crate::value::Value;
 
 /// What a macro has gathered so far.
 struct State {
@@ -18,7 +17,7 @@ struct State {
     error: Option<Error>,
     decided: bool,
     list: Vec<Value>,
-    map: BTreeMap<Key, Value>,
+    map: Map,
     keys: Vec<Value>,
 }
 
@@ -48,7 +47,7 @@ impl<'a> Evaluator<'a> {
             }
             Value::Map(map) => {
                 for (key, value) in &map.entries {
-                    if !self.element(fold, &mut state, from_key(key), Some(value))? {
+                    if !self.element(fold, &mut state, key.value(), Some(value))? {
                         break;
                     }
                 }
@@ -69,7 +68,11 @@ impl<'a> Evaluator<'a> {
                         true => compare_all(&state.keys),
                         false => 1,
                     };
-                    state.finish()
+                    match range {
+                        Value::List(_) => state.finish(),
+                        // What is sorted must be a list, though its keys were gone over.
+                        _ => Err(Error::no_overload()),
+                    }
                 }
             };
         }
@@ -178,8 +181,7 @@ impl<'a> Evaluator<'a> {
                 let value = self.value(body);
                 self.cost += 1;
                 let value = value?;
-                let key = element.to_key().ok_or_else(Error::no_overload)?;
-                state.map.insert(key, value);
+                self.put(&mut state.map, &element, value)?;
             }
             (FoldKind::MapEntry, Some(body)) => {
                 let entries = self.value(body);
@@ -188,9 +190,10 @@ impl<'a> Evaluator<'a> {
                     return Err(Error::no_overload());
                 };
                 for (key, value) in &more.entries {
-                    if state.map.insert(key.clone(), value.clone()).is_some() {
+                    if state.map.find(key).is_some() {
                         return Err(Error::new("insert failed: key already exists"));
                     }
+                    self.put(&mut state.map, &key.value(), value.clone())?;
                 }
             }
             _ => return Err(Error::no_overload()),
@@ -217,7 +220,7 @@ impl State {
             error: None,
             decided: false,
             list: Vec::new(),
-            map: BTreeMap::new(),
+            map: Map::default(),
             keys: Vec::new(),
         }
     }

@@ -192,7 +192,7 @@ impl<'a> Lexer<'a> {
             .count()
             .min(2);
         let letters = rest[..prefix].to_ascii_lowercase();
-        if !matches!(letters.as_str(), "" | "r" | "b" | "br" | "rb") {
+        if !matches!(letters.as_str(), "" | "r" | "b" | "br") {
             return Ok(None);
         }
         let after = &rest[prefix..];
@@ -221,15 +221,10 @@ impl<'a> Lexer<'a> {
                 self.escape(bytes, &mut out)?;
                 continue;
             }
-            if next == '\\' && raw {
-                // A quote after a backslash does not end a raw text, and both stay.
-                out.push(b'\\');
-                self.at += 1;
-                if let Some(escaped) = self.rest().chars().next() {
-                    let mut buffer = [0; 4];
-                    out.extend_from_slice(escaped.encode_utf8(&mut buffer).as_bytes());
-                    self.at += escaped.len_utf8();
-                }
+            if next == '\r' {
+                // The end of a line is a line feed, whatever it is in the file.
+                self.at += 1 + usize::from(rest.starts_with("\r\n"));
+                out.push(b'\n');
                 continue;
             }
             let mut buffer = [0; 4];

@@ -10,6 +10,7 @@
 //!
 //! Refuses to know: claims, requests, and why anybody asks.
 
+mod attribute;
 pub mod charge;
 pub mod check;
 pub mod declarations;
@@ -20,6 +21,8 @@ pub mod eval;
 mod fold;
 pub mod lex;
 pub mod library;
+pub mod map;
+mod message;
 pub mod overload;
 pub mod parse;
 pub mod plan;

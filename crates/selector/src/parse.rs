@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::lex::{SyntaxError, Token, tokens};
-use crate::syntax::{CallPlan, Entry, Expr, Fold, FoldKind, Item, Kind, Wrapper};
+use crate::syntax::{CallPlan, Entry, Expr, Field, Fold, FoldKind, Item, Kind};
 use crate::value::Value;
 
 /// Nesting beyond this is refused, as in cel-go; it also bounds the recursion of all that follows.
@@ -76,19 +76,6 @@ fn call(function: &str, arguments: Vec<Expr>, at: usize) -> Expr {
         },
         at,
         id: 0,
-    }
-}
-
-/// A name with dots.
-fn dotted(expr: &Expr) -> Option<String> {
-    match &expr.kind {
-        Kind::Identifier(name) => Some(name.to_string()),
-        Kind::Select {
-            operand,
-            field,
-            optional: false,
-        } => Some(format!("{}.{field}", dotted(operand)?)),
-        _ => None,
     }
 }
 
@@ -315,10 +302,6 @@ impl Parser {
                 let index = self.expression()?;
                 self.expect("]")?;
                 expr = call(function, vec![expr, index], at);
-            } else if matches!(self.peek(), Token::Symbol("{"))
-                && matches!(expr.kind, Kind::Identifier(_) | Kind::Select { .. })
-            {
-                expr = self.message(&expr, at)?;
             } else {
                 return Ok(expr);
             }
@@ -332,29 +315,49 @@ impl Parser {
         }
     }
 
-    /// A message, of which only those that stand for a plain value are declared.
-    fn message(&mut self, name: &Expr, at: usize) -> Parsed {
-        let Some(wrapper) = dotted(name).and_then(|name| Wrapper::named(&name)) else {
-            return self.error(at, "undeclared reference: no such message type is declared");
-        };
+    /// The name of a message, if one follows, with what is before its brace.
+    fn message_name(&mut self) -> Option<String> {
+        let mut name = String::new();
+        let mut at = self.next;
+        loop {
+            let Some((Token::Name(part), _)) = self.tokens.get(at) else {
+                return None;
+            };
+            name.push_str(part);
+            match self.tokens.get(at + 1) {
+                Some((Token::Symbol("."), _)) => name.push('.'),
+                Some((Token::Symbol("{"), _)) => break,
+                _ => return None,
+            }
+            at += 2;
+        }
+        self.next = at + 1;
+        Some(name)
+    }
+
+    /// A message whose name was read.
+    fn message(&mut self, name: String, at: usize) -> Parsed {
         self.expect("{")?;
-        let mut fields = self.list("}", |parser| {
-            let at = parser.at();
-            let (Token::Name(field) | Token::Quoted(field)) = parser.take() else {
+        let fields = self.list("}", |parser| {
+            let optional = parser.eat("?");
+            let (Token::Name(name) | Token::Quoted(name)) = parser.take() else {
                 parser.next -= 1;
                 return parser.unexpected();
             };
-            if &*field != "value" {
-                return parser.error(at, format!("undefined field '{field}'"));
-            }
             parser.expect(":")?;
-            parser.expression()
+            let value = parser.expression()?;
+            Ok(Field {
+                name,
+                value,
+                optional,
+            })
         })?;
-        let kind = Kind::Wrapper {
-            wrapper,
-            value: fields.pop().map(Box::new),
-        };
-        Ok(Expr { kind, at, id: 0 })
+        let name = name.into();
+        Ok(Expr {
+            kind: Kind::Message { name, fields },
+            at,
+            id: 0,
+        })
     }
 
     /// Items between commas up to `end`; a comma may stand at the end of lists and maps, but not of
@@ -365,7 +368,8 @@ impl Parser {
         mut item: impl FnMut(&mut Self) -> Result<T, SyntaxError>,
     ) -> Result<Vec<T>, SyntaxError> {
         let mut items = Vec::new();
-        if self.eat(end) {
+        // A comma may stand alone, too.
+        if self.eat(end) || end != ")" && self.is_comma_before(end) {
             return Ok(items);
         }
         loop {
@@ -380,8 +384,22 @@ impl Parser {
         }
     }
 
+    fn is_comma_before(&mut self, end: &str) -> bool {
+        let next = self.tokens.get(self.next + 1).map(|(token, _)| token);
+        matches!(next, Some(Token::Symbol(symbol)) if *symbol == end)
+            && self.eat(",")
+            && self.eat(end)
+    }
+
     fn primary(&mut self) -> Parsed {
         let at = self.at();
+        let dot = matches!(self.peek(), Token::Symbol("."));
+        let start = self.next;
+        self.next += usize::from(dot);
+        if let Some(name) = self.message_name() {
+            return self.message(name, at);
+        }
+        self.next = start;
         match self.take() {
             Token::Literal(value) => Ok(Expr {
                 kind: Kind::Constant(value),
@@ -441,13 +459,13 @@ impl Parser {
                 })
             }
             Token::Symbol(".") => match self.take() {
-                Token::Name(name) => self.name(name, at),
+                Token::Name(name) => self.name(name, true, at),
                 _ => {
                     self.next = self.next.saturating_sub(1);
                     self.unexpected()
                 }
             },
-            Token::Name(name) => self.name(name, at),
+            Token::Name(name) => self.name(name, false, at),
             _ => {
                 if self.next > 0 && !matches!(self.peek(), Token::End) {
                     self.next -= 1;
@@ -457,19 +475,20 @@ impl Parser {
         }
     }
 
-    fn name(&mut self, name: Arc<str>, at: usize) -> Parsed {
+    /// A name, after a dot or not: with it, it is none of the variables of macros, nor a macro.
+    fn name(&mut self, name: Arc<str>, dot: bool, at: usize) -> Parsed {
         if RESERVED.contains(&&*name) {
             return self.error(at, format!("reserved identifier: {name}"));
         }
         if !self.eat("(") {
             return Ok(Expr {
-                kind: Kind::Identifier(name),
+                kind: Kind::Identifier(if dot { format!(".{name}").into() } else { name }),
                 at,
                 id: 0,
             });
         }
         let mut arguments = self.list(")", Parser::expression)?;
-        if &*name == "has" && arguments.len() == 1 {
+        if &*name == "has" && arguments.len() == 1 && !dot {
             return match arguments.pop().map(|argument| argument.kind) {
                 Some(Kind::Select {
                     operand,
@@ -555,6 +574,14 @@ impl Parser {
                 });
             }
         };
+        if kind == F::SortBy
+            && matches!(
+                receiver.kind,
+                Kind::Constant(_) | Kind::Map(_) | Kind::Message { .. }
+            )
+        {
+            return self.error(at, "sortBy can only be applied to what may be a list");
+        }
         let first = self.variable(&arguments[0])?;
         let second = match variables {
             2 => Some(self.variable(&arguments[1])?),

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use crate::charge::{Charge, charge};
 use crate::check::{Checked, TypeError};
 use crate::library::{self, regex};
+use crate::map::Map;
+use crate::message;
 use crate::overload::Work;
-use crate::syntax::{CallPlan, Expr, Fold, Kind, Operator};
+use crate::syntax::{CallPlan, Entry, Expr, Fold, FoldKind, Kind, Operator};
 use crate::typing::Type;
-use crate::value::{Map, Value};
+use crate::value::Value;
 
 /// Conversions, which cel-go evaluates while it plans where their argument is a constant.
 const CONVERSIONS: [&str; 10] = [
@@ -27,7 +29,7 @@ const CONVERSIONS: [&str; 10] = [
 
 /// Functions of two arguments that cel-go evaluates as those of more where it cannot tell which
 /// overload is meant.
-const DISPATCHED: [&str; 9] = [
+const DISPATCHED: [&str; 10] = [
     "isLessThan",
     "isGreaterThan",
     "compareTo",
@@ -37,10 +39,11 @@ const DISPATCHED: [&str; 9] = [
     "sub",
     "containsIP",
     "containsCIDR",
+    "check",
 ];
 
 /// The names of types that are not those of messages.
-pub(crate) const TYPES: [&str; 12] = [
+const TYPES: [&str; 13] = [
     "bool",
     "int",
     "uint",
@@ -48,12 +51,18 @@ pub(crate) const TYPES: [&str; 12] = [
     "string",
     "bytes",
     "null_type",
-    "dyn",
     "list",
     "map",
     "type",
     "optional_type",
+    "net.IP",
+    "net.CIDR",
 ];
+
+/// Whether this is the name of a type.
+pub(crate) fn is_type(name: &str) -> bool {
+    TYPES.contains(&name) || message::TYPES.contains(&name)
+}
 
 fn fail<T>(at: usize, message: impl Into<String>) -> Result<T, TypeError> {
     Err(TypeError {
@@ -79,9 +88,13 @@ pub fn plan(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
     if let Kind::Fold(fold) = &mut expr.kind {
         fold.charges = fitting.len() == 1;
     }
+    if let Some(Type::Type(_)) = used_unwritten(&expr.kind, checked) {
+        return fail(at, "reference to undefined type");
+    }
     let folded = match &mut expr.kind {
         Kind::Identifier(name) => match found {
-            Type::Type(_) if TYPES.contains(&&**name) => Some(Value::Type(name.clone())),
+            Type::Type(_) if is_type(name) => Some(Value::Type(name.clone())),
+            Type::Int if &**name == message::NULL_VALUE => Some(Value::Int(0)),
             // A variable that stands for a type is taken for the name of one.
             Type::Type(_) => return fail(at, format!("reference to undefined type: {name}")),
             _ => None,
@@ -91,21 +104,9 @@ pub fn plan(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
             .map(|item| constant(&item.value).cloned())
             .collect::<Option<Vec<_>>>()
             .map(Value::from),
-        Kind::Map(entries) if entries.iter().all(|entry| !entry.optional) => entries
-            .iter()
-            .map(|entry| {
-                Some((
-                    constant(&entry.key)?.to_key()?,
-                    constant(&entry.value)?.clone(),
-                ))
-            })
-            .collect::<Option<_>>()
-            .map(|entries| {
-                Value::Map(Arc::new(Map {
-                    entries,
-                    lenient: false,
-                }))
-            }),
+        Kind::Map(entries) if entries.iter().all(|entry| !entry.optional) => {
+            constant_map(entries, at)?
+        }
         Kind::Call {
             function,
             arguments,
@@ -142,8 +143,48 @@ pub fn plan(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
     Ok(())
 }
 
+/// A map whose keys and values are all constant. Where one cannot be a key, cel-go panics.
+fn constant_map(entries: &[Entry], at: usize) -> Result<Option<Value>, TypeError> {
+    let pair = |entry: &Entry| {
+        Some((
+            constant(&entry.key)?.clone(),
+            constant(&entry.value)?.clone(),
+        ))
+    };
+    let Some(pairs) = entries.iter().map(pair).collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
+    let mut map = Map::default();
+    for (key, value) in pairs {
+        if map.put(&key, value).is_err() {
+            return fail(at, format!("unhashable type {}", key.type_name()));
+        }
+    }
+    Ok(Some(Value::Map(Arc::new(map))))
+}
+
+/// The type of a variable that a macro uses even where it is not written in what it is given: such a
+/// variable is taken for the name of a type if it stands for one.
+fn used_unwritten<'c>(kind: &Kind, checked: &'c Checked) -> Option<&'c Type> {
+    Some(match kind {
+        Kind::Bind { value, .. } => checked.type_of(value),
+        Kind::OptionalMap { operand, .. } => match checked.type_of(operand) {
+            Type::Optional(inner) => inner,
+            _ => return None,
+        },
+        Kind::Fold(fold) if matches!(fold.kind, FoldKind::Filter | FoldKind::Map) => {
+            match checked.type_of(&fold.range) {
+                Type::List(item) if fold.second.is_none() => item,
+                Type::Map(key, _) => key,
+                _ => return None,
+            }
+        }
+        _ => return None,
+    })
+}
+
 /// What can be looked up in a set.
-fn is_primitive(value: &Value) -> bool {
+pub(crate) fn is_primitive(value: &Value) -> bool {
     matches!(
         value,
         Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::String(_)
@@ -268,7 +309,7 @@ pub fn simplify(expr: &mut Expr) {
 }
 
 /// The expressions directly inside of another.
-fn parts(expr: &mut Expr) -> Vec<&mut Expr> {
+pub(crate) fn parts(expr: &mut Expr) -> Vec<&mut Expr> {
     match &mut expr.kind {
         Kind::Constant(_) | Kind::Identifier(_) | Kind::Attribute { .. } | Kind::Driver => {
             Vec::new()
@@ -292,7 +333,7 @@ fn parts(expr: &mut Expr) -> Vec<&mut Expr> {
             parts.extend(body);
             parts
         }
-        Kind::Wrapper { value, .. } => value.iter_mut().map(|value| &mut **value).collect(),
+        Kind::Message { fields, .. } => fields.iter_mut().map(|field| &mut field.value).collect(),
         Kind::Bind { value, body, .. } => vec![value, body],
         Kind::OptionalMap { operand, body, .. } => vec![operand, body],
     }

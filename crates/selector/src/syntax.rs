@@ -76,12 +76,12 @@ pub enum Kind {
         /// Whether the body is an optional already.
         flat: bool,
     },
-    /// `google.protobuf.Int32Value{value: 1}`: a number, a text or a boolean as a message.
-    Wrapper {
-        /// Which one.
-        wrapper: Wrapper,
-        /// What it holds; the zero of its type if nothing.
-        value: Option<Box<Expr>>,
+    /// `google.protobuf.Int32Value{value: 1}`
+    Message {
+        /// Its name, with dots.
+        name: Arc<str>,
+        /// Its fields.
+        fields: Vec<Field>,
     },
     /// `device.driver`, found by the optimizer.
     Driver,
@@ -94,37 +94,15 @@ pub enum Kind {
     },
 }
 
-/// The messages of `google.protobuf` that stand for a plain value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is the message of its name")]
-pub enum Wrapper {
-    Bool,
-    Bytes,
-    Double,
-    Float,
-    Int32,
-    Int64,
-    String,
-    UInt32,
-    UInt64,
-}
-
-impl Wrapper {
-    /// The one with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "google.protobuf.BoolValue" => Wrapper::Bool,
-            "google.protobuf.BytesValue" => Wrapper::Bytes,
-            "google.protobuf.DoubleValue" => Wrapper::Double,
-            "google.protobuf.FloatValue" => Wrapper::Float,
-            "google.protobuf.Int32Value" => Wrapper::Int32,
-            "google.protobuf.Int64Value" => Wrapper::Int64,
-            "google.protobuf.StringValue" => Wrapper::String,
-            "google.protobuf.UInt32Value" => Wrapper::UInt32,
-            "google.protobuf.UInt64Value" => Wrapper::UInt64,
-            _ => return None,
-        })
-    }
+/// A field of a message.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its value.
+    pub value: Expr,
+    /// Whether it is left out where its value is an empty optional.
+    pub optional: bool,
 }
 
 /// How a call is evaluated, and what that costs.

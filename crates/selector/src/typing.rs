@@ -20,6 +20,8 @@ pub enum Type {
     Bytes,
     Timestamp,
     Duration,
+    /// One of those above in a message of its own, for which null may stand.
+    Nullable(Rc<Type>),
     List(Rc<Type>),
     Map(Rc<Type>, Rc<Type>),
     Optional(Rc<Type>),
@@ -44,6 +46,7 @@ impl fmt::Display for Type {
             Type::Bytes => f.write_str("bytes"),
             Type::Timestamp => f.write_str("timestamp"),
             Type::Duration => f.write_str("duration"),
+            Type::Nullable(plain) => write!(f, "wrapper({plain})"),
             Type::List(item) => write!(f, "list({item})"),
             Type::Map(key, value) => write!(f, "map({key}, {value})"),
             Type::Optional(inner) => write!(f, "optional_type({inner})"),
@@ -64,8 +67,8 @@ impl Bindings {
         Type::Variable(self.0.len() - 1)
     }
 
-    /// The type with its variables replaced by what they were found to be; those still open become
-    /// `dyn` if `close`.
+    /// The type with its variables replaced by what they were found to be. If `close`, those still open
+    /// become `dyn`, and it is forgotten what can be null.
     pub fn resolve(&self, t: &Type, close: bool) -> Type {
         let inner = |t: &Rc<Type>| Rc::new(self.resolve(t, close));
         match t {
@@ -74,6 +77,7 @@ impl Bindings {
                 None if close => Type::Dyn,
                 None => t.clone(),
             },
+            Type::Nullable(plain) if close => (**plain).clone(),
             Type::List(item) => Type::List(inner(item)),
             Type::Map(key, value) => Type::Map(inner(key), inner(value)),
             Type::Optional(value) => Type::Optional(inner(value)),
@@ -82,8 +86,9 @@ impl Bindings {
         }
     }
 
-    /// Whether a value of type `from` may stand where `to` is wanted. Variables are bound on the
-    /// way, to the more general of what is asked of them; on failure some may stay so: try on a clone.
+    /// Whether a value of type `from` may stand where `to` is wanted, or the other way round: that makes
+    /// a difference only in which of two types a variable is bound to. Variables are bound on the way,
+    /// to the more general of what is asked of them; on failure some may stay so: try on a clone.
     pub fn assign(&mut self, to: &Type, from: &Type) -> bool {
         if let Type::Variable(index) = from {
             let bound = self.0[*index].is_some();
@@ -101,6 +106,10 @@ impl Bindings {
             (Type::Dyn | Type::Any, _) | (_, Type::Dyn | Type::Any) => true,
             (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => {
                 self.assign(a, b)
+            }
+            (Type::Nullable(_), Type::Null) | (Type::Null, Type::Nullable(_)) => true,
+            (Type::Nullable(plain), other) | (other, Type::Nullable(plain)) => {
+                self.assign(plain, other)
             }
             (Type::Type(_), Type::Type(_)) => true,
             (Type::Map(ak, av), Type::Map(bk, bv)) => self.assign(ak, bk) && self.assign(av, bv),
@@ -186,6 +195,9 @@ fn is_more_general(one: &Type, other: &Type) -> bool {
         }
         (Type::Map(ak, av), Type::Map(bk, bv)) => {
             is_more_general(ak, bk) && is_more_general(av, bv)
+        }
+        (Type::Nullable(plain), other) | (other, Type::Nullable(plain)) => {
+            is_more_general(plain, other)
         }
         (Type::Type(_), Type::Type(_)) => true,
         (a, b) => a == b,

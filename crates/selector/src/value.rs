@@ -1,11 +1,12 @@
 //! What expressions compute with.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use trainyard_model::quantity::Quantity;
+use crate::library::quantity::Amount;
+use crate::library::time::Moment;
+use crate::map::Map;
 use trainyard_model::version::Version;
 
 /// A value.
@@ -23,12 +24,11 @@ pub enum Value {
     Map(Arc<Map>),
     /// Nanoseconds.
     Duration(i64),
-    /// Nanoseconds since 1970 in UTC.
-    Timestamp(i128),
-    Quantity(Quantity),
+    Timestamp(Moment),
+    Quantity(Amount),
     /// A quantity that `add` or `sub` made. Upstream it is of another type inside, and on the right
     /// of `==` it is refused.
-    Computed(Quantity),
+    Computed(Amount),
     Semver(Arc<Version>),
     Ip(IpAddr),
     Cidr(Cidr),
@@ -38,6 +38,8 @@ pub enum Value {
     Optional(Option<Arc<Value>>),
     /// The name of a type.
     Type(Arc<str>),
+    /// `google.protobuf.Empty{}`
+    Empty,
     /// `device`
     Device,
 }
@@ -51,44 +53,7 @@ pub struct Cidr {
     pub prefix: u8,
 }
 
-/// A map, in the order of its keys.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Map {
-    /// The entries.
-    pub entries: BTreeMap<Key, Value>,
-    /// Whether a missing key reads as an empty map: `device.attributes` and `device.capacity`.
-    pub lenient: bool,
-}
-
-/// A key of a map. Numbers of different types are equal where their values are.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Key {
-    /// A boolean.
-    Bool(bool),
-    /// A whole number of any type.
-    Number(i128),
-    /// A number with a fraction, by its bits.
-    Fraction(u64),
-    /// A text.
-    String(Arc<str>),
-}
-
 impl Value {
-    /// The key that stands for this value, if it can be one.
-    pub fn to_key(&self) -> Option<Key> {
-        match self {
-            Value::Bool(value) => Some(Key::Bool(*value)),
-            Value::Int(value) => Some(Key::Number((*value).into())),
-            Value::Uint(value) => Some(Key::Number((*value).into())),
-            Value::Double(value) if value.fract() == 0.0 && value.abs() < 1e30 => {
-                Some(Key::Number(*value as i128))
-            }
-            Value::Double(value) => Some(Key::Fraction(value.to_bits())),
-            Value::String(value) => Some(Key::String(value.clone())),
-            _ => None,
-        }
-    }
-
     /// The name of its type.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -111,7 +76,8 @@ impl Value {
             Value::Format(_) => "kubernetes.NamedFormat",
             Value::Optional(_) => "optional_type",
             Value::Type(_) => "type",
-            Value::Device => "kubernetes.DRADevice",
+            Value::Empty => "google.protobuf.Empty",
+            Value::Device => "map",
         }
     }
 
@@ -140,9 +106,9 @@ impl Value {
             }
             (Value::Map(a), Value::Map(b)) => {
                 a.entries.len() == b.entries.len()
-                    && a.entries.iter().all(|(key, value)| {
-                        b.entries.get(key).is_some_and(|b| inner_equals(value, b))
-                    })
+                    && a.entries
+                        .iter()
+                        .all(|(key, value)| b.find(key).is_some_and(|b| inner_equals(value, b)))
             }
             (Value::Optional(Some(a)), Value::Optional(Some(b))) => a.equals(b),
             (Value::Cidr(a), Value::Cidr(b)) => a == b,
@@ -172,7 +138,7 @@ impl Value {
             (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
             (Value::Bytes(a), Value::Bytes(b)) => Some(a.cmp(b)),
             (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(b)),
-            (Value::Timestamp(a), Value::Timestamp(b)) => Some(a.cmp(b)),
+            (Value::Timestamp(a), Value::Timestamp(b)) => Some(a.nanos.cmp(&b.nanos)),
             _ => compare_numbers(self.as_number()?, other.as_number()?),
         }
     }

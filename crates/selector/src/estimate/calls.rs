@@ -6,6 +6,7 @@
 use super::expand::{Form, Node};
 use super::path::{Path, Step};
 use super::range::Range;
+use crate::charge::CHECK;
 use crate::overload::Work;
 use crate::typing::Type;
 use crate::value::Value;
@@ -182,6 +183,11 @@ fn by_function(
                 max: text.known().max,
             }),
         },
+        ("check", _, _) => cost(Range::fixed(CHECK)),
+        ("fieldSelector" | "labelSelector", _, [text]) => {
+            let requirements = text.known().scaled(0.5).scaled(50.0);
+            cost(parsed(text).plus(requirements).plus(Range::fixed(10)))
+        }
         ("ip", _, _) if work == Work::CidrIp => cost(one),
         (
             "cidr" | "isIP" | "isCIDR" | "ip" | "quantity" | "isQuantity" | "semver" | "isSemver",

@@ -37,7 +37,7 @@ pub enum Form {
     },
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
-    Message(Option<Box<Node>>),
+    Message(Vec<Node>),
     Comprehension(Box<Comprehension>),
     Bind {
         name: Arc<str>,
@@ -184,8 +184,8 @@ impl Expander<'_> {
                 body,
                 flat,
             } => return self.optional_map(operand, name, body, *flat, &found),
-            Kind::Wrapper { value, .. } => {
-                Form::Message(value.as_ref().map(|value| Box::new(self.expr(value))))
+            Kind::Message { fields, .. } => {
+                Form::Message(fields.iter().map(|field| self.expr(&field.value)).collect())
             }
             // Made by the planner, later.
             Kind::Attribute { .. } | Kind::Driver => Form::Literal(Value::Null),

@@ -129,10 +129,9 @@ impl Coster {
                 });
                 cost
             }
-            Form::Message(value) => {
-                let value = value.as_ref().map(|value| self.cost(value));
-                Range::fixed(40).plus(value.unwrap_or(Range::fixed(0)))
-            }
+            Form::Message(fields) => fields
+                .iter()
+                .fold(Range::fixed(40), |cost, field| cost.plus(self.cost(field))),
             Form::Comprehension(comprehension) => self.comprehension(node, comprehension),
             Form::Bind { name, init, result } => {
                 // The empty list that the macro goes over.

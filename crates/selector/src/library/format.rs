@@ -139,41 +139,78 @@ fn validate(format: &str, text: &str) -> Vec<String> {
             ));
             errors
         }
-        "uri" => {
-            let parsed = super::call("isURL", &[text.into()]);
-            one(parsed == Ok(Value::Bool(true)), "invalid URI for request")
-        }
+        "uri" => one(super::url::is_url(text), "invalid URI for request"),
         "uuid" => one(uuid(text), "does not match the UUID format"),
         "byte" => one(base64(text), "invalid base64"),
-        "date" => {
-            let moment = format!("{text}T00:00:00Z");
-            one(
-                text.len() == 10 && super::time::timestamp(&moment).is_some(),
-                "invalid date",
-            )
-        }
-        "datetime" => one(super::time::timestamp(text).is_some(), "invalid datetime"),
+        "date" => one(super::time::is_date(text), "invalid date"),
+        "datetime" => one(is_date_time(text), "invalid datetime"),
         _ => Vec::new(),
     }
 }
 
+/// Thirty-two digits; a dash may stand in each of the usual places.
 fn uuid(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let dashed = parts.iter().map(|p| p.len()).eq([8, 4, 4, 4, 12])
-        || (parts.len() == 1 && text.len() == 32);
-    dashed
-        && parts
-            .iter()
-            .all(|p| p.bytes().all(|b| b.is_ascii_hexdigit()))
+    let mut rest = text;
+    for (at, length) in [8, 4, 4, 4, 12].into_iter().enumerate() {
+        if at > 0 {
+            rest = rest.strip_prefix('-').unwrap_or(rest);
+        }
+        let digits = rest.bytes().take(length);
+        if digits.len() < length || !digits.clone().all(|b| b.is_ascii_hexdigit()) {
+            return false;
+        }
+        rest = &rest[length..];
+    }
+    rest.is_empty()
 }
 
 fn base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    text.len().is_multiple_of(4)
+    !text.is_empty()
+        && text.len().is_multiple_of(4)
         && text.len() - body.len() <= 2
         && body
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b))
+}
+
+/// A date, a `t` and a time with a zone, in whatever case. What follows another `t` is not looked at.
+fn is_date_time(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let mut parts = text.split('t');
+    let (Some(date), Some(time)) = (parts.next(), parts.next()) else {
+        return false;
+    };
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let clock = time.get(..8).is_some_and(|clock| {
+        let mut parts = clock.split(':');
+        let within = |part: Option<&str>, last: &str| {
+            part.is_some_and(|part| part.len() == 2 && digits(part) && part <= last)
+        };
+        within(parts.next(), "23") && within(parts.next(), "59") && within(parts.next(), "59")
+    });
+    if !clock || !super::time::is_date(date) {
+        return false;
+    }
+    let rest = &time[8..];
+    let zone = |zone: &str| {
+        let offset = zone
+            .strip_prefix(['+', '-'])
+            .and_then(|zone| zone.split_once(':'));
+        zone == "z"
+            || offset.is_some_and(|(hours, minutes)| {
+                hours.len() == 2 && minutes.len() == 2 && digits(hours) && digits(minutes)
+            })
+    };
+    // Any character, not a dot alone, stands before a fraction.
+    let mut fraction = rest.chars();
+    let with_fraction = fraction.next().is_some_and(|c| c != '\n') && {
+        let after = fraction
+            .as_str()
+            .trim_start_matches(|c: char| c.is_ascii_digit());
+        after.len() < fraction.as_str().len() && zone(after)
+    };
+    zone(rest) || with_fraction
 }
 
 /// How long a pattern the validation of a format is taken for.

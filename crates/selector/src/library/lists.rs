@@ -15,8 +15,35 @@ fn contains(items: &[Value], wanted: &Value) -> bool {
     items.iter().any(|item| wanted.equals(item))
 }
 
-fn compare(a: &Value, b: &Value) -> Result<Ordering, Error> {
-    a.compare(b).ok_or_else(Error::no_overload)
+/// Whether values of this type have an order.
+fn is_ordered(value: &Value) -> bool {
+    use Value as V;
+    matches!(
+        value,
+        V::Bool(_)
+            | V::Int(_)
+            | V::Uint(_)
+            | V::Double(_)
+            | V::String(_)
+            | V::Bytes(_)
+            | V::Duration(_)
+            | V::Timestamp(_)
+    )
+}
+
+/// What gathers a list whose elements are declared to be of this type. cel-go asks the first one
+/// alone whether it is.
+pub(crate) fn gather(function: &str, element: &str, items: &[Value]) -> Evaluated {
+    match items.first() {
+        Some(first) if first.type_name() != element => Err(Error::no_overload()),
+        None if function == "sum" => Ok(match element {
+            "uint" => Value::Uint(0),
+            "double" => Value::Double(0.0),
+            "google.protobuf.Duration" => Value::Duration(0),
+            _ => Value::Int(0),
+        }),
+        _ => super::call(function, &[items.to_vec().into()]),
+    }
 }
 
 pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
@@ -33,11 +60,7 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("sets.intersects", [List(a), List(b)]) => {
             Ok(Value::Bool(a.iter().any(|v| contains(b, v))))
         }
-        ("isSorted", [List(items)]) => items
-            .windows(2)
-            .map(|pair| compare(&pair[0], &pair[1]).map(Ordering::is_le))
-            .try_fold(true, |all, next| next.map(|next| all && next))
-            .map(Value::Bool),
+        ("isSorted", [List(items)]) => is_sorted(items).map(Value::Bool),
         ("sum", [List(items)]) => sum(items),
         ("min", [List(items)]) => extreme(items, Ordering::Less),
         ("max", [List(items)]) => extreme(items, Ordering::Greater),
@@ -87,11 +110,12 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
 
 /// The items in the order of their keys, which are all of one type.
 pub(crate) fn sort_by(items: &[Value], keys: &[Value]) -> Evaluated {
-    if keys.len() == 1 && keys[0].compare(&keys[0]).is_none() {
-        return Err(Error::new("list elements must be comparable"));
-    }
-    for pair in keys.windows(2) {
-        if pair[0].type_name() != pair[1].type_name() || pair[0].compare(&pair[1]).is_none() {
+    if let Some(first) = keys.first() {
+        if !is_ordered(first) {
+            return Err(Error::new("list elements must be comparable"));
+        }
+        let name = first.type_name();
+        if keys.iter().any(|key| key.type_name() != name) {
             return Err(Error::new("list elements must have the same type"));
         }
     }
@@ -104,13 +128,32 @@ pub(crate) fn sort_by(items: &[Value], keys: &[Value]) -> Evaluated {
         .into())
 }
 
+/// What cannot be compared with what stands before it does not spoil the order.
+fn is_sorted(items: &[Value]) -> Result<bool, Error> {
+    for (at, item) in items.iter().enumerate() {
+        if !is_ordered(item) {
+            return Err(Error::no_overload());
+        }
+        if at > 0 && items[at - 1].compare(item) == Some(Ordering::Greater) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn sum(items: &[Value]) -> Evaluated {
+    use Value::{Double, Duration, Int, Uint};
     let Some((first, rest)) = items.split_first() else {
-        return Ok(Value::Int(0));
+        return Ok(Int(0));
     };
-    rest.iter().try_fold(first.clone(), |sum, next| {
-        super::call("_+_", &[sum, next.clone()])
-    })
+    let first = match first {
+        // Nothing, and this: a zero loses its sign.
+        Double(value) => Double(value + 0.0),
+        Int(_) | Uint(_) | Duration(_) => first.clone(),
+        _ => return Err(Error::no_overload()),
+    };
+    rest.iter()
+        .try_fold(first, |sum, next| super::call("_+_", &[sum, next.clone()]))
 }
 
 fn extreme(items: &[Value], wanted: Ordering) -> Evaluated {
@@ -122,13 +165,15 @@ fn extreme(items: &[Value], wanted: Ordering) -> Evaluated {
         };
         return Err(Error::new(format!("{name} called on empty list")));
     };
-    rest.iter().try_fold(first.clone(), |best, next| {
-        Ok(if compare(next, &best)? == wanted {
-            next.clone()
-        } else {
-            best
-        })
-    })
+    if !items.iter().all(is_ordered) {
+        return Err(Error::no_overload());
+    }
+    let better = |best: &Value, next: &Value| best.compare(next) == Some(wanted.reverse());
+    let best = rest.iter().fold(
+        first,
+        |best, next| if better(best, next) { next } else { best },
+    );
+    Ok(best.clone())
 }
 
 fn slice(items: &[Value], start: i64, end: i64) -> Evaluated {

@@ -72,7 +72,7 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("double", [Double(a)]) => Ok(Double(*a)),
         ("double", [Int(a)]) => Ok(Double(*a as f64)),
         ("double", [Uint(a)]) => Ok(Double(*a as f64)),
-        ("double", [Value::String(text)]) => text.parse().map(Double).map_err(|_| {
+        ("double", [Value::String(text)]) => go_float(text).map(Double).ok_or_else(|| {
             Error::new(format!(
                 "type conversion error from 'string' to 'double': {text:?}"
             ))
@@ -87,6 +87,89 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         },
         _ => return None,
     })
+}
+
+/// Go's `ParseFloat(text, 64)`: also in hexadecimal, and with underscores between digits. What is too
+/// large for a double is none.
+fn go_float(text: &str) -> Option<f64> {
+    let (sign, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = unsigned.to_ascii_lowercase();
+    match lower.as_str() {
+        "inf" | "infinity" => return Some(sign * f64::INFINITY),
+        "nan" if unsigned.len() == text.len() => return Some(f64::NAN),
+        _ => {}
+    }
+    let digits = without_underscores(&lower)?;
+    let value = match digits.strip_prefix("0x") {
+        Some(hex) => hex_float(hex)?,
+        None => {
+            let plain = digits
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b".e+-".contains(&b));
+            digits.parse::<f64>().ok().filter(|_| plain)?
+        }
+    };
+    value.is_finite().then_some(sign * value)
+}
+
+/// The text without underscores, each of which stands between two digits, or after the prefix.
+fn without_underscores(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let hex = text.starts_with("0x");
+    let digit = |at: usize| match bytes.get(at) {
+        Some(byte) if hex => byte.is_ascii_hexdigit() || at == 1,
+        Some(byte) => byte.is_ascii_digit(),
+        None => false,
+    };
+    let misplaced = |at: usize| bytes[at] == b'_' && (at == 0 || !digit(at - 1) || !digit(at + 1));
+    if (0..bytes.len()).any(misplaced) {
+        return None;
+    }
+    Some(text.replace('_', ""))
+}
+
+/// `1.8p-1`: digits in base sixteen, rounded to even, times a power of two that must be given.
+fn hex_float(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once('p')?;
+    let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // Beyond this no exponent makes a difference.
+    let mut exponent = exponent.parse::<i32>().map_or(
+        if exponent.starts_with('-') {
+            -100_000
+        } else {
+            100_000
+        },
+        |exponent| exponent.clamp(-100_000, 100_000),
+    );
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for (at, digit) in whole.chars().chain(fraction.chars()).enumerate() {
+        let digit = digit.to_digit(16)?;
+        if value >> 120 == 0 {
+            value = value << 4 | u128::from(digit);
+            exponent -= if at >= whole.len() { 4 } else { 0 };
+        } else {
+            // Only whether something follows matters for rounding.
+            value |= u128::from(digit != 0);
+            exponent += if at < whole.len() { 4 } else { 0 };
+        }
+    }
+    let mut value = value as f64;
+    while exponent != 0 && value != 0.0 && value.is_finite() {
+        let step = exponent.clamp(-1000, 1000);
+        value *= f64::powi(2.0, step);
+        exponent -= step;
+    }
+    Some(value)
 }
 
 /// Go's `ParseInt(text, 10, 64)`: a sign and digits.

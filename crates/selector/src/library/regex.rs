@@ -1,75 +1,26 @@
-//! Regular expressions: RE2's syntax, which the `regex` crate shares but for a few escapes that are
-//! translated here.
+//! Regular expressions: RE2's syntax, translated to that of the `regex` crate.
 
 use crate::eval::Error;
 use crate::value::Value;
 
-use super::Evaluated;
+use super::{Evaluated, re2};
+
+/// Memory that a compiled pattern may take. What cel-go accepts takes less but for the longest
+/// patterns with the largest classes.
+const LARGEST: usize = 1 << 26;
+
+/// Groups in one another, each of which the translation may wrap twice.
+const DEEPEST: u32 = 3000;
 
 /// Compiles a pattern.
 pub fn compile(pattern: &str) -> Result<regex::Regex, Error> {
     let wrong = || Error::new(format!("error parsing regexp: {pattern}"));
-    if repeats_too_often(pattern) {
-        return Err(wrong());
-    }
-    regex::RegexBuilder::new(&translate(pattern))
-        .size_limit(1 << 22)
+    let translated = re2::translate(pattern).ok_or_else(wrong)?;
+    regex::RegexBuilder::new(&translated)
+        .size_limit(LARGEST)
+        .nest_limit(DEEPEST)
         .build()
         .map_err(|_| wrong())
-}
-
-/// RE2 repeats at most a thousand times.
-fn repeats_too_often(pattern: &str) -> bool {
-    pattern.split('{').skip(1).any(|after| {
-        after.split_once('}').is_some_and(|(counts, _)| {
-            let mut counts = counts.split(',').filter(|count| !count.is_empty());
-            counts.any(|count| count.parse::<u32>().is_ok_and(|count| count > 1000))
-        })
-    })
-}
-
-/// RE2's `\d`, `\w` and `\s` are ASCII's, `\Q` and `\E` quote what is between them, and `&&` in a
-/// class is two characters.
-fn translate(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    let mut class = false;
-    while let Some(character) = rest.chars().next() {
-        if let Some(quoted) = rest.strip_prefix("\\Q").filter(|_| !class) {
-            let (inner, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
-            out.push_str(&regex::escape(inner));
-            rest = after;
-            continue;
-        }
-        if character == '\\' {
-            let escape: String = rest.chars().take(2).collect();
-            let (inside, outside) = match escape.as_str() {
-                "\\d" => ("0-9", "[0-9]"),
-                "\\w" => ("0-9A-Za-z_", "[0-9A-Za-z_]"),
-                "\\s" => ("\\t\\n\\f\\r ", "[\\t\\n\\f\\r ]"),
-                "\\D" => ("", "[^0-9]"),
-                "\\W" => ("", "[^0-9A-Za-z_]"),
-                "\\S" => ("", "[^\\t\\n\\f\\r ]"),
-                _ => ("", ""),
-            };
-            out.push_str(match (class, inside, outside) {
-                (true, "", _) | (false, _, "") => &escape,
-                (true, inside, _) => inside,
-                (false, _, outside) => outside,
-            });
-            rest = &rest[escape.len()..];
-            continue;
-        }
-        match character {
-            '[' if !class => class = true,
-            ']' if class => class = false,
-            '&' if class => out.push('\\'),
-            _ => {}
-        }
-        out.push(character);
-        rest = &rest[character.len_utf8()..];
-    }
-    out
 }
 
 pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
@@ -93,12 +44,22 @@ pub(crate) fn call_compiled(
     pattern: &regex::Regex,
     arguments: &[Value],
 ) -> Evaluated {
-    match (function, arguments) {
-        (_, [Value::String(text), Value::String(_)]) => Ok(search(function, pattern, text, -1)),
-        ("findAll", [Value::String(text), _, Value::Int(most)]) => {
+    let text = arguments.first().and_then(text);
+    match (text, arguments) {
+        (Some(text), [_, Value::String(_)]) => Ok(search(function, pattern, text, -1)),
+        (Some(text), [_, _, Value::Int(most)]) if function == "findAll" => {
             Ok(search(function, pattern, text, *most))
         }
         _ => Err(Error::no_overload()),
+    }
+}
+
+/// A text, be it the name of a type or in an optional: cel-go asks no more where the pattern is known.
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) | Value::Type(text) => Some(text),
+        Value::Optional(Some(inner)) => text(inner),
+        _ => None,
     }
 }
 

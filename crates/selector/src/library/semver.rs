@@ -41,7 +41,6 @@ fn parse(text: &str, normalize: bool) -> Evaluated {
 
 /// Without a leading `v`, with three numbers, none of which begins with zeros.
 fn normalized(text: &str) -> String {
-    let text = text.trim();
     let text = text.strip_prefix('v').unwrap_or(text);
     let mut parts: Vec<String> = text.splitn(3, '.').map(str::to_owned).collect();
     for part in &mut parts {

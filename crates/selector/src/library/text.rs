@@ -1,7 +1,8 @@
 //! Texts, counted in code points, and bytes.
 
 use crate::eval::Error;
-use crate::value::{Key, Value};
+use crate::map::Key;
+use crate::value::Value;
 
 use super::Evaluated;
 
@@ -28,28 +29,29 @@ pub(crate) fn show(value: &Value) -> String {
             format!("{{{}}}", entries.join(", "))
         }
         Value::Duration(nanos) => super::time::show_duration(*nanos),
-        Value::Timestamp(nanos) => super::time::show_timestamp(*nanos),
+        Value::Timestamp(moment) => super::time::show_timestamp(*moment),
         Value::Quantity(quantity) | Value::Computed(quantity) => quantity.to_string(),
         Value::Semver(version) => version.to_string(),
         Value::Ip(address) => address.to_string(),
         Value::Cidr(cidr) => super::net::show_cidr(*cidr),
         Value::Url(url) => url.text.to_string(),
         Value::Type(name) => name.to_string(),
-        Value::Format(_) | Value::Optional(_) | Value::Device => value.type_name().to_owned(),
+        Value::Format(_) | Value::Optional(_) | Value::Empty | Value::Device => {
+            value.type_name().to_owned()
+        }
     }
 }
 
-fn show_key(key: &Key) -> String {
+pub(super) fn show_key(key: &Key) -> String {
     match key {
         Key::Bool(value) => value.to_string(),
-        Key::Number(value) => value.to_string(),
-        Key::Fraction(bits) => double(f64::from_bits(*bits)),
         Key::String(value) => value.to_string(),
+        key => show(&key.value()),
     }
 }
 
-/// As Go's `strconv.FormatFloat(value, 'g', -1, 64)`.
-fn double(value: f64) -> String {
+/// As Go's `%g`.
+pub(super) fn double(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }
@@ -61,7 +63,7 @@ fn double(value: f64) -> String {
         .split_once('e')
         .expect("Rust writes an exponent with {:e}");
     let exponent: i32 = exponent.parse().expect("an exponent is a number");
-    if (-4..21).contains(&exponent) {
+    if (-4..6).contains(&exponent) {
         return value.to_string();
     }
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -79,10 +81,10 @@ fn out_of_range(index: i64) -> Error {
 /// The position of `wanted` in `text` at or after `from`, in code points.
 fn index_of(text: &str, wanted: &str, from: i64) -> Result<i64, Error> {
     let (text, wanted) = (chars(text), chars(wanted));
-    if wanted.is_empty() {
-        return Ok(from);
-    }
     let from = usize::try_from(from).map_err(|_| out_of_range(from))?;
+    if wanted.is_empty() {
+        return Ok(from.min(text.len()) as i64);
+    }
     Ok((from..text.len())
         .find(|at| text[*at..].starts_with(&wanted))
         .map_or(-1, |at| at as i64))
@@ -90,13 +92,13 @@ fn index_of(text: &str, wanted: &str, from: i64) -> Result<i64, Error> {
 
 fn last_index_of(text: &str, wanted: &str, from: Option<i64>) -> Result<i64, Error> {
     let (text, wanted) = (chars(text), chars(wanted));
-    if wanted.is_empty() {
-        return Ok(from.unwrap_or(text.len() as i64));
-    }
     let last = match from {
         None => text.len(),
         Some(from) => usize::try_from(from).map_err(|_| out_of_range(from))?,
     };
+    if wanted.is_empty() {
+        return Ok(last.min(text.len()) as i64);
+    }
     if last > text.len() || (from.is_some() && last == text.len()) {
         return Ok(-1);
     }
@@ -196,211 +198,6 @@ fn quote(text: &str) -> String {
     out
 }
 
-/// The verbs of a format, in order; `Err`: the format itself is wrong.
-pub(crate) fn verbs(pattern: &str) -> Result<Vec<char>, Error> {
-    let mut verbs = Vec::new();
-    let mut rest = pattern.chars().peekable();
-    while let Some(character) = rest.next() {
-        if character != '%' {
-            continue;
-        }
-        if rest.next_if_eq(&'%').is_some() {
-            continue;
-        }
-        if rest.next_if_eq(&'.').is_some() {
-            while rest.next_if(char::is_ascii_digit).is_some() {}
-        }
-        match rest.next() {
-            Some(verb) if "sdfebxXo".contains(verb) => verbs.push(verb),
-            Some(verb) => {
-                return Err(Error::new(format!(
-                    "could not parse formatting clause: unrecognized formatting clause \"{verb}\""
-                )));
-            }
-            None => return Err(Error::new("unexpected end of string")),
-        }
-    }
-    Ok(verbs)
-}
-
-/// `%s %d %f %e %b %x %X %o %%`, with a precision for the floating ones.
-fn format(pattern: &str, arguments: &[Value]) -> Evaluated {
-    let mut out = String::new();
-    let mut arguments = arguments.iter();
-    let mut rest = pattern.chars().peekable();
-    while let Some(character) = rest.next() {
-        if character != '%' {
-            out.push(character);
-            continue;
-        }
-        if rest.peek() == Some(&'%') {
-            rest.next();
-            out.push('%');
-            continue;
-        }
-        let mut precision = None;
-        if rest.peek() == Some(&'.') {
-            rest.next();
-            let mut digits = String::new();
-            while let Some(digit) = rest.next_if(char::is_ascii_digit) {
-                digits.push(digit);
-            }
-            precision = Some(digits.parse::<usize>().map_err(|_| {
-                Error::new("could not parse formatting clause: error while parsing precision")
-            })?);
-        }
-        let Some(verb) = rest.next() else {
-            return Err(Error::new("unexpected end of string"));
-        };
-        let Some(value) = arguments.next() else {
-            return Err(Error::new("index out of range in format arguments"));
-        };
-        out.push_str(&clause(verb, precision, value)?);
-    }
-    Ok(out.into())
-}
-
-/// A value for `%s`: inside of lists and maps as CEL would write it.
-fn shown(value: &Value) -> Result<String, Error> {
-    let inside = |value: &Value| -> Result<String, Error> {
-        Ok(match value {
-            Value::String(text) => quote(text),
-            Value::Bytes(_) => format!("b{}", quote(&show(value))),
-            Value::Double(number) => format!("{number:.6}"),
-            Value::Timestamp(_) => format!("timestamp({})", quote(&show(value))),
-            Value::Duration(_) => format!("duration({})", quote(&show(value))),
-            other => shown(other)?,
-        })
-    };
-    match value {
-        Value::List(items) => {
-            let items = items.iter().map(inside).collect::<Result<Vec<_>, _>>()?;
-            Ok(format!("[{}]", items.join(", ")))
-        }
-        Value::Map(map) => {
-            let mut entries = Vec::new();
-            for (key, value) in &map.entries {
-                let key = match key {
-                    Key::String(text) => quote(text),
-                    Key::Fraction(_) => {
-                        return Err(Error::new(
-                            "no formatting function for map key of type double",
-                        ));
-                    }
-                    key => show_key(key),
-                };
-                entries.push(format!("{key}:{}", inside(value)?));
-            }
-            entries.sort();
-            Ok(format!("{{{}}}", entries.join(", ")))
-        }
-        Value::Quantity(_)
-        | Value::Computed(_)
-        | Value::Semver(_)
-        | Value::Ip(_)
-        | Value::Cidr(_)
-        | Value::Url(_)
-        | Value::Format(_)
-        | Value::Optional(_)
-        | Value::Device => Err(Error::new(format!(
-            "error during formatting: no formatting function for {}",
-            value.type_name()
-        ))),
-        plain => Ok(show(plain)),
-    }
-}
-
-/// With commas between thousands, as Go's `message.Printer` writes in English.
-fn grouped(text: &str) -> String {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", text),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let mut out = String::from(sign);
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if !fraction.is_empty() {
-        out.push('.');
-        out.push_str(fraction);
-    }
-    out
-}
-
-/// `1.5 x 10^3` in print, likewise.
-fn scientific(number: f64, precision: usize) -> String {
-    let text = format!("{number:.precision$e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    let mut out = format!("{mantissa}\u{202f}×\u{202f}10");
-    if exponent < 0 {
-        out.push('⁻');
-    }
-    for digit in format!("{:02}", exponent.abs()).chars() {
-        let index = digit.to_digit(10).unwrap_or_default() as usize;
-        out.extend("⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(index));
-    }
-    out
-}
-
-fn clause(verb: char, precision: Option<usize>, value: &Value) -> Result<String, Error> {
-    let wrong = || {
-        Err(Error::new(format!(
-            "error during formatting: %{verb} does not take a {}",
-            value.type_name()
-        )))
-    };
-    let whole = match value {
-        Value::Int(value) => Some(i128::from(*value)),
-        Value::Uint(value) => Some(i128::from(*value)),
-        Value::Bool(value) if verb == 'b' => Some(i128::from(*value)),
-        _ => None,
-    };
-    let signed = |text: String, value: i128| if value < 0 { format!("-{text}") } else { text };
-    let number = match value {
-        Value::Double(value) => Some(*value),
-        Value::Int(value) => Some(*value as f64),
-        Value::Uint(value) => Some(*value as f64),
-        _ => None,
-    };
-    Ok(match (verb, whole, number, value) {
-        ('s', _, _, Value::Optional(_) | Value::Format(_) | Value::Device) => return wrong(),
-        ('s', ..) => shown(value)?,
-        ('d', Some(whole), ..) => whole.to_string(),
-        ('d', None, Some(number), _) if !number.is_finite() => double(number),
-        ('b', Some(whole), ..) => signed(format!("{:b}", whole.unsigned_abs()), whole),
-        ('o', Some(whole), ..) => signed(format!("{:o}", whole.unsigned_abs()), whole),
-        ('x', Some(whole), ..) => signed(format!("{:x}", whole.unsigned_abs()), whole),
-        ('X', Some(whole), ..) => signed(format!("{:X}", whole.unsigned_abs()), whole),
-        ('x' | 'X', None, _, Value::String(_) | Value::Bytes(_)) => {
-            let bytes: &[u8] = match value {
-                Value::String(text) => text.as_bytes(),
-                Value::Bytes(bytes) => bytes,
-                _ => &[],
-            };
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            if verb == 'X' { hex.to_uppercase() } else { hex }
-        }
-        ('f', _, Some(number), _) if number.is_finite() => {
-            grouped(&format!("{number:.*}", precision.unwrap_or(6)))
-        }
-        ('e', None, Some(number), _) if number.is_finite() => {
-            scientific(number, precision.unwrap_or(6))
-        }
-        ('f' | 'e', None, Some(number), _) => double(number),
-        ('d' | 'f' | 'e' | 'b' | 'x' | 'X' | 'o', ..) => return wrong(),
-        _ => {
-            return Err(Error::new(format!(
-                "could not parse formatting clause: unrecognized formatting clause \"{verb}\""
-            )));
-        }
-    })
-}
-
 pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
     use Value::{Bytes, Int, List, String as S};
     Some(match (function, arguments) {
@@ -459,7 +256,9 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("join", [List(items)]) => join(items, ""),
         ("join", [List(items), S(separator)]) => join(items, separator),
         ("strings.quote", [S(text)]) => Ok(quote(text).into()),
-        ("format", [S(pattern), List(items)]) => format(pattern, items),
+        ("format", [S(pattern), List(items)]) => {
+            super::formatting::format(pattern, items).map(Value::from)
+        }
         _ => return None,
     })
 }

@@ -8,7 +8,7 @@ use super::Evaluated;
 const SECOND: i64 = 1_000_000_000;
 const DAY: i128 = 86_400 * SECOND as i128;
 /// Years 1 to 9999, in nanoseconds since 1970.
-const EARLIEST: i128 = -62_135_596_800 * SECOND as i128;
+pub(super) const EARLIEST: i128 = -62_135_596_800 * SECOND as i128;
 const LATEST: i128 = 253_402_300_799 * SECOND as i128 + 999_999_999;
 
 /// Go's `time.ParseDuration`.
@@ -63,15 +63,10 @@ fn duration(text: &str) -> Option<i64> {
     i64::try_from(if negative { -total } else { total }).ok()
 }
 
-/// As cel-go prints: seconds with a fraction.
+/// As cel-go prints: seconds, in a double.
 pub(super) fn show_duration(nanos: i64) -> String {
-    let (whole, fraction) = (nanos / SECOND, (nanos % SECOND).abs());
-    if fraction == 0 {
-        return format!("{whole}s");
-    }
-    let sign = if nanos < 0 && whole == 0 { "-" } else { "" };
-    let digits = format!("{fraction:09}");
-    format!("{sign}{whole}.{}s", digits.trim_end_matches('0'))
+    let seconds = (nanos / SECOND) as f64 + (nanos % SECOND) as f64 / 1e9;
+    format!("{}s", if seconds == 0.0 { 0.0 } else { seconds })
 }
 
 /// Days since 1970 of a date (Howard Hinnant's algorithm).
@@ -100,8 +95,35 @@ fn date(days: i64) -> (i64, i64, i64) {
     (years + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// RFC 3339.
-pub(crate) fn timestamp(text: &str) -> Option<i128> {
+/// A moment, and where it was written: that shows when it is written again.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Since 1970 in UTC.
+    pub nanos: i128,
+    /// Of its zone from UTC, in seconds.
+    offset: i32,
+}
+
+impl Moment {
+    /// As Go counts seconds, from the year 1: beyond the last of them come the first.
+    pub(crate) fn from_unix(seconds: i64, nanos: i32) -> Moment {
+        const EPOCH: i64 = 62_135_596_800;
+        let seconds = i128::from(seconds.wrapping_add(EPOCH)) - i128::from(EPOCH);
+        Moment {
+            nanos: seconds * i128::from(SECOND) + i128::from(nanos),
+            offset: 0,
+        }
+    }
+}
+
+impl PartialEq for Moment {
+    fn eq(&self, other: &Self) -> bool {
+        self.nanos == other.nanos
+    }
+}
+
+/// `2020-01-31`, in days since 1970.
+fn day(text: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
         let part = text.get(range)?;
         part.bytes()
@@ -109,12 +131,10 @@ pub(crate) fn timestamp(text: &str) -> Option<i128> {
             .then(|| part.parse().ok())?
     };
     let bytes = text.as_bytes();
-    let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
-    if bytes.len() < 20 || separators.iter().any(|(at, c)| bytes[*at] != *c) || bytes[10] != b'T' {
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
     }
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let longest = match month {
         2 => 28 + i64::from(leap),
@@ -122,12 +142,34 @@ pub(crate) fn timestamp(text: &str) -> Option<i128> {
         1..=12 => 31,
         _ => return None,
     };
-    if !(1..=longest).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    (1..=longest).contains(&day).then(|| days(year, month, day))
+}
+
+pub(super) fn is_date(text: &str) -> bool {
+    day(text).is_some()
+}
+
+/// RFC 3339, as Go's `time.Parse` reads it: an hour may have one digit, a comma may stand before a
+/// fraction, and a zone may be up to twenty-four hours and sixty minutes away.
+pub(crate) fn timestamp(text: &str) -> Option<Moment> {
+    let two = |text: &str| -> Option<i64> {
+        let digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| text.parse().ok())?
+    };
+    let day = day(text.get(..10)?)?;
+    let clock = text.get(10..)?.strip_prefix('T')?;
+    let (hour, rest) = clock.split_once(':')?;
+    let one = hour.len() == 1 && hour.as_bytes()[0].is_ascii_digit();
+    let hour = if one { hour.parse().ok()? } else { two(hour)? };
+    let minute = two(rest.get(..2)?)?;
+    let rest = rest[2..].strip_prefix(':')?;
+    let second = two(rest.get(..2)?)?;
+    if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let mut rest = &text[19..];
+    let mut rest = &rest[2..];
     let mut nanos = 0;
-    if let Some(fraction) = rest.strip_prefix('.') {
+    if let Some(fraction) = rest.strip_prefix(['.', ',']) {
         let length = fraction.bytes().take_while(u8::is_ascii_digit).count();
         if length == 0 {
             return None;
@@ -136,27 +178,49 @@ pub(crate) fn timestamp(text: &str) -> Option<i128> {
         nanos = padded.parse::<i128>().ok()?;
         rest = &fraction[length..];
     }
-    let offset = if rest == "Z" { 0 } else { offset(rest)? };
-    let seconds = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
-    let total = i128::from(seconds) * i128::from(SECOND) + nanos;
-    (EARLIEST..=LATEST).contains(&total).then_some(total)
-}
-
-/// `+01:00` or `01:00`, in seconds.
-fn offset(text: &str) -> Option<i64> {
-    let (sign, rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    let offset = if rest == "Z" {
+        0
+    } else {
+        let sign = match rest.get(..1)? {
+            "+" => 1,
+            "-" => -1,
+            _ => return None,
+        };
+        let (hours, minutes) = rest[1..].split_once(':')?;
+        let (hours, minutes) = (two(hours)?, two(minutes)?);
+        if hours > 24 || minutes > 60 {
+            return None;
+        }
+        sign * (hours * 3600 + minutes * 60)
     };
-    let (hours, minutes) = rest.split_once(':')?;
-    if hours.len() != 2 || minutes.len() != 2 {
-        return None;
-    }
-    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+    let seconds = day * 86_400 + hour * 3600 + minute * 60 + second - offset;
+    let nanos = i128::from(seconds) * i128::from(SECOND) + nanos;
+    let offset = offset as i32;
+    (EARLIEST..=LATEST)
+        .contains(&nanos)
+        .then_some(Moment { nanos, offset })
 }
 
-pub(super) fn show_timestamp(nanos: i128) -> String {
+/// A zone by its distance from UTC, `1:30` or `-01:30`, in seconds.
+fn zone_offset(text: &str) -> Option<i64> {
+    let (hours, minutes) = text.split_once(':')?;
+    let number = |text: &str| -> Option<i64> {
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let good = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        good.then(|| text.parse().ok())?
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    let minutes = if text.starts_with('-') {
+        hours.checked_mul(60)?.checked_sub(minutes)?
+    } else {
+        hours.checked_mul(60)?.checked_add(minutes)?
+    };
+    // Farther than this there is no moment to show.
+    (minutes.abs() < 10_000_000_000).then_some(minutes * 60)
+}
+
+pub(super) fn show_timestamp(moment: Moment) -> String {
+    let nanos = moment.nanos + i128::from(moment.offset) * i128::from(SECOND);
     let day = nanos.div_euclid(DAY);
     let within = nanos.rem_euclid(DAY);
     let (year, month, day) = date(day as i64);
@@ -172,8 +236,12 @@ pub(super) fn show_timestamp(nanos: i128) -> String {
         text.push('.');
         text.push_str(format!("{fraction:09}").trim_end_matches('0'));
     }
-    text.push('Z');
-    text
+    if moment.offset == 0 {
+        return text + "Z";
+    }
+    let sign = if moment.offset < 0 { '-' } else { '+' };
+    let minutes = moment.offset.abs() / 60;
+    text + &format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 fn part(function: &str, nanos: i128) -> Option<i64> {
@@ -196,9 +264,9 @@ fn part(function: &str, nanos: i128) -> Option<i64> {
     })
 }
 
-fn made(nanos: i128) -> Evaluated {
+fn made(nanos: i128, offset: i32) -> Evaluated {
     if (EARLIEST..=LATEST).contains(&nanos) {
-        Ok(Value::Timestamp(nanos))
+        Ok(Value::Timestamp(Moment { nanos, offset }))
     } else {
         Err(Error::new("timestamp overflow"))
     }
@@ -223,31 +291,34 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
             .map(D)
             .ok_or_else(|| conversion(text, "google.protobuf.Duration")),
         ("timestamp", [T(t)]) => Ok(T(*t)),
-        ("timestamp", [Int(seconds)]) => made(i128::from(*seconds) * i128::from(SECOND)),
+        ("timestamp", [Int(seconds)]) => made(i128::from(*seconds) * i128::from(SECOND), 0),
         ("timestamp", [S(text)]) => timestamp(text)
             .map(T)
             .ok_or_else(|| conversion(text, "google.protobuf.Timestamp")),
         ("int", [D(d)]) => Ok(Int(*d)),
-        ("int", [T(t)]) => Ok(Int(t.div_euclid(SECOND.into()) as i64)),
-        ("_+_", [T(t), D(d)] | [D(d), T(t)]) => made(t + i128::from(*d)),
+        ("int", [T(t)]) => Ok(Int(t.nanos.div_euclid(SECOND.into()) as i64)),
+        ("_+_", [T(t), D(d)] | [D(d), T(t)]) => made(t.nanos + i128::from(*d), t.offset),
         ("_+_", [D(a), D(b)]) => lasting(a.checked_add(*b)),
-        ("_-_", [T(a), T(b)]) => lasting(i64::try_from(a - b).ok()),
-        ("_-_", [T(t), D(d)]) => made(t - i128::from(*d)),
+        ("_-_", [T(a), T(b)]) => lasting(i64::try_from(a.nanos - b.nanos).ok()),
+        ("_-_", [T(_), D(i64::MIN)]) => Err(Error::new("duration overflow")),
+        ("_-_", [T(t), D(d)]) => made(t.nanos - i128::from(*d), t.offset),
         ("_-_", [D(a), D(b)]) => lasting(a.checked_sub(*b)),
+        // Not declared, but what may be of any type can be this.
+        ("-_", [D(d)]) => lasting(d.checked_neg()),
         ("getHours", [D(d)]) => Ok(Int(d / (3600 * SECOND))),
         ("getMinutes", [D(d)]) => Ok(Int(d / (60 * SECOND))),
         ("getSeconds", [D(d)]) => Ok(Int(d / SECOND)),
         ("getMilliseconds", [D(d)]) => Ok(Int(d / 1_000_000)),
-        (_, [T(t)]) => return part(function, *t).map(|value| Ok(Int(value))),
+        (_, [T(t)]) => return part(function, t.nanos).map(|value| Ok(Int(value))),
         (_, [T(t), S(zone)]) => {
             let shift = match &**zone {
-                "UTC" | "" | "Etc/UTC" | "GMT" => 0,
-                zone => match offset(zone) {
+                "UTC" | "" | "Local" | "Etc/UTC" | "GMT" => 0,
+                zone => match zone_offset(zone) {
                     Some(seconds) => seconds,
                     None => return Some(Err(Error::new(format!("unknown time zone {zone}")))),
                 },
             };
-            let local = t + i128::from(shift) * i128::from(SECOND);
+            let local = t.nanos + i128::from(shift) * i128::from(SECOND);
             return part(function, local).map(|value| Ok(Int(value)));
         }
         _ => return None,
