@@ -15,9 +15,9 @@
 //!
 //! What it asks the API server for is limited to one node and one driver where the API allows it:
 //! ResourceSlices by the field selectors `spec.nodeName` and `spec.driver`, the Node by its name,
-//! ResourceClaims one by one. It needs these verbs: `get` of `resourceclaims`; `get`, `list`,
-//! `watch`, `create`, `update` and `delete` of `resourceslices`; `get`, `list` and `watch` of
-//! `nodes`; `create` and `patch` of `events` in `events.k8s.io`.
+//! ResourceClaims one by one. It needs these verbs: `get` of `resourceclaims`; `list`, `watch`,
+//! `create`, `update` and `delete` of `resourceslices`; `list` and `watch` of `nodes`; `create` and
+//! `patch` of `events` in `events.k8s.io`.
 //!
 //! Refuses to know: what is in a slice, and any hardware.
 

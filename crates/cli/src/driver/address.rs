@@ -1,7 +1,7 @@
 //! Where HTTP is served: a port, or a Unix socket where ports are scarce.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -12,6 +12,16 @@ pub enum Address {
     Tcp(SocketAddr),
     /// `unix:/run/trainyard/http.sock`
     Unix(PathBuf),
+}
+
+/// What to bind or dial, the first that works: `[::]` is every address of the host, also where the
+/// kernel has no IPv6.
+pub fn ways(address: SocketAddr) -> Vec<SocketAddr> {
+    let mut ways = vec![address];
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        ways.push((Ipv4Addr::UNSPECIFIED, address.port()).into());
+    }
+    ways
 }
 
 impl FromStr for Address {
@@ -41,6 +51,15 @@ impl fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_addresses_are_those_of_ipv4_where_there_are_no_others() {
+        let of = |text: &str| ways(text.parse().unwrap());
+        let expected = ["[::]:8080", "0.0.0.0:8080"].map(|text| text.parse().unwrap());
+        assert_eq!(of("[::]:8080"), expected);
+        assert_eq!(of("[::1]:8080").len(), 1);
+        assert_eq!(of("0.0.0.0:8080").len(), 1);
+    }
 
     #[test]
     fn an_address_is_a_port_or_a_socket() {

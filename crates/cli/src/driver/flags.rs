@@ -31,7 +31,7 @@ deletes them after half a minute.
 
 Examples:
   In a DaemonSet, with the pod's service account:
-    trainyard driver --node-name \"$NODE_NAME\" --http 0.0.0.0:8080
+    trainyard driver --node-name \"$NODE_NAME\" --http '[::]:8080'
 
   By hand, on an emulated machine:
     trainyard emulate trn2.48xlarge /tmp/node-0
@@ -62,8 +62,8 @@ pub struct Driver {
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
 
-    /// Where to serve /healthz, /readyz and /metrics; nowhere by default. Port 0 is a free one, see
-    /// the log
+    /// Where to serve /healthz, /readyz and /metrics; nowhere by default. [::] is every address, of
+    /// IPv4 too; port 0 is a free one, see the log
     #[arg(long, env = "TRAINYARD_HTTP", value_name = "IP:PORT|unix:PATH")]
     pub(super) http: Option<Address>,
 

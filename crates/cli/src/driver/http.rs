@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, UnixListener};
 use trainyard_node::hardware::Running;
 use trainyard_node::plugin::{Publishing, Registration};
 
-use super::address::Address;
+use super::address::{Address, ways};
 use super::metrics::{self, Sample};
 
 /// The drivers at work: none before the start and after the stop.
@@ -29,7 +29,7 @@ pub enum Listener {
 pub async fn listen(address: &Address) -> io::Result<Listener> {
     let (listener, address) = match address {
         Address::Tcp(address) => {
-            let listener = TcpListener::bind(address).await?;
+            let listener = TcpListener::bind(ways(*address).as_slice()).await?;
             let address = Address::Tcp(listener.local_addr()?);
             (Listener::Tcp(listener), address)
         }

@@ -1,13 +1,13 @@
 //! `trainyard probe`: asks a driver how it is. Images without a shell have nothing else to ask with.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::address::Address;
+use super::address::{Address, ways};
 use crate::exit::Exit;
 use crate::output::print;
 
@@ -63,7 +63,7 @@ pub fn run(arguments: &Probe) -> Exit {
 fn ask(address: &Address, path: &str) -> io::Result<(bool, String)> {
     match address {
         Address::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(address, PATIENCE)?;
+            let stream = dial(*address)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             exchange(stream, path)
         }
@@ -73,6 +73,17 @@ fn ask(address: &Address, path: &str) -> io::Result<(bool, String)> {
             exchange(stream, path)
         }
     }
+}
+
+fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let mut failed = None;
+    for way in ways(address) {
+        match TcpStream::connect_timeout(&way, PATIENCE) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.expect("there is a way"))
 }
 
 /// HTTP/1.0: the answer ends with the connection, and has no chunks.
@@ -116,6 +127,7 @@ mod tests {
     #[tokio::test]
     async fn a_port_answers() {
         answers("127.0.0.1:0", false).await;
+        answers("[::]:0", false).await;
     }
 
     #[tokio::test]
