@@ -8,6 +8,7 @@ mod metrics;
 mod probe;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use trainyard_live::Cluster;
@@ -19,6 +20,9 @@ pub use probe::{Probe, run as probe};
 
 use crate::exit::Exit;
 use http::Shown;
+
+/// How long a thread waits for more work: each has a stack and a part of the heap.
+const IDLE: Duration = Duration::from_millis(200);
 
 /// Runs until it is told to stop.
 pub fn run(arguments: &Driver) -> Exit {
@@ -34,6 +38,7 @@ pub fn run(arguments: &Driver) -> Exit {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(32)
+        .thread_keep_alive(IDLE)
         .build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(drive(arguments, &arguments.config(), drivers)),
