@@ -66,6 +66,10 @@ pub enum Durability {
     Content,
     /// Also the new name is there.
     ContentAndName,
+    /// As before, for a file that nothing bears the name of: a power cut before the write returns
+    /// may leave it torn. The name is given first, so that a file system with a journal (ext4, XFS)
+    /// writes it along with the content, in one go instead of two.
+    NewName,
 }
 
 /// Replaces a file as a whole: a reader sees the old or the new content, never a part.
@@ -84,7 +88,7 @@ pub fn replace(
     let written = disk
         .write(&temporary, bytes)
         .and_then(|()| match durability {
-            Durability::ThisBoot => Ok(()),
+            Durability::ThisBoot | Durability::NewName => Ok(()),
             Durability::Content | Durability::ContentAndName => disk.sync(&temporary),
         })
         .and_then(|()| disk.rename(&temporary, path));
@@ -96,6 +100,7 @@ pub fn replace(
     match durability {
         Durability::ThisBoot | Durability::Content => Ok(()),
         Durability::ContentAndName => disk.sync_folder(folder),
+        Durability::NewName => disk.sync(path).and_then(|()| disk.sync_folder(folder)),
     }
 }
 
@@ -108,7 +113,9 @@ pub fn discard(disk: &dyn Disk, path: &Path, durability: Durability) -> io::Resu
     }
     match durability {
         Durability::ThisBoot | Durability::Content => Ok(()),
-        Durability::ContentAndName => disk.sync_folder(path.parent().unwrap_or(Path::new("/"))),
+        Durability::ContentAndName | Durability::NewName => {
+            disk.sync_folder(path.parent().unwrap_or(Path::new("/")))
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 //! (`Prepared`); it is removed after all is undone. Whatever a crash leaves behind therefore has a
 //! record, and a record never claims more than is there.
 //!
-//! One file per claim: writing costs what changed, and damage costs one claim. A file that cannot be
-//! read is moved aside, never overwritten. Records name the boot in which they were made: nothing
+//! One file per claim and phase: writing costs what changed, and damage costs one claim. An intent
+//! is not synchronised: a power cut undoes what it was written for, and may tear it. So an intent
+//! that cannot be read is none, nor is a record beside an intent; any other file that cannot be read
+//! is moved aside, never overwritten. Records name the boot in which they were made: nothing
 //! that a container was given outlives a reboot.
 
 use std::collections::BTreeMap;
@@ -181,9 +183,20 @@ enum Newer {
     MoveAside,
 }
 
+/// Of a record whose claim is prepared.
 const SUFFIX: &str = ".claim";
+/// Of a record whose claim is being prepared.
+const INTENT: &str = ".preparing";
 /// Of a record whose claim is being undone: renaming takes no space, so it works on a full disk.
 const UNDOING: &str = ".undoing";
+
+/// The claim that a file is of, by its name.
+fn uid_of(name: &str) -> Option<&str> {
+    let uid = [SUFFIX, INTENT, UNDOING]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))?;
+    (!uid.starts_with('.')).then_some(uid)
+}
 
 impl<D: Disk> Journal<D> {
     /// The journal in this folder, which is made.
@@ -201,6 +214,10 @@ impl<D: Disk> Journal<D> {
         self.folder.join(format!("{uid}{SUFFIX}"))
     }
 
+    fn intent(&self, uid: &str) -> PathBuf {
+        self.folder.join(format!("{uid}{INTENT}"))
+    }
+
     fn undoing(&self, uid: &str) -> PathBuf {
         self.folder.join(format!("{uid}{UNDOING}"))
     }
@@ -216,11 +233,11 @@ impl<D: Disk> Journal<D> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = BTreeMap::new();
         for entry in listed {
-            let stem = |suffix| entry.name.strip_suffix(suffix);
-            let Some(uid) = stem(SUFFIX).or_else(|| stem(UNDOING)) else {
+            let Some(uid) = uid_of(&entry.name) else {
                 continue;
             };
-            if uid.starts_with('.') {
+            // A crash leaves two files of one claim; either leads to its record.
+            if found.contains_key(uid) {
                 continue;
             }
             if let Some((stamp, record)) = read.get(&entry.name)
@@ -244,16 +261,18 @@ impl<D: Disk> Journal<D> {
 
     /// Whether there is a record of a claim, readable or not.
     pub fn has(&self, uid: &str) -> io::Result<bool> {
-        let names = [SUFFIX, UNDOING].map(|suffix| format!("{uid}{suffix}"));
         let listed = self.disk.list(&self.folder)?;
-        Ok(listed.iter().any(|entry| names.contains(&entry.name)))
+        Ok(listed.iter().any(|entry| uid_of(&entry.name) == Some(uid)))
     }
 
     fn read(&self, uid: &str, newer: Newer) -> io::Result<Option<Record>> {
         if let Some(record) = self.load(uid, &self.path(uid), newer)? {
             return Ok(Some(record));
         }
-        let record = self.load(uid, &self.undoing(uid), newer)?;
+        let record = match self.load(uid, &self.intent(uid), newer)? {
+            Some(record) => Some(record),
+            None => self.load(uid, &self.undoing(uid), newer)?,
+        };
         Ok(record.map(|record| Record {
             phase: Phase::Preparing,
             ..record
@@ -270,10 +289,25 @@ impl<D: Disk> Journal<D> {
             Ok(record) if record.claim.uid == uid => return Ok(Some(record)),
             Ok(record) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
             Err(Unreadable::Newer(_)) if newer == Newer::Leave => return Ok(None),
+            // Torn by a power cut, as no process sees a part of what it or another one writes: an
+            // intent, or what was about to take its place.
+            Err(Unreadable::Header | Unreadable::Checksum) if self.unfinished(uid)? => {
+                disk::discard(&*self.disk, path, Durability::Content)?;
+                return Ok(None);
+            }
             Err(why) => why,
         };
         self.move_aside(uid, path, why)?;
         Ok(None)
+    }
+
+    /// Whether there is an intent, which goes when the finished record is on the disk.
+    fn unfinished(&self, uid: &str) -> io::Result<bool> {
+        match self.disk.read(&self.intent(uid)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Keeps the bytes for a person to look at, under a name that nothing else has.
@@ -316,15 +350,20 @@ impl<D: Disk> Journal<D> {
     /// Writes a record. An intent need not outlive a power cut, which undoes what was done as well;
     /// a finished one must be there with its name when the kubelet hears of it.
     pub fn put(&self, record: &Record) -> io::Result<()> {
-        let durability = match record.phase {
-            Phase::Preparing => Durability::Content,
-            Phase::Prepared => Durability::ContentAndName,
-        };
-        let path = self.path(&record.claim.uid);
-        disk::replace(&*self.disk, &path, &encode(record), durability)
+        let (uid, bytes) = (&record.claim.uid, encode(record));
+        let intent = self.intent(uid);
+        match record.phase {
+            Phase::Preparing => disk::replace(&*self.disk, &intent, &bytes, Durability::ThisBoot),
+            Phase::Prepared => {
+                let path = self.path(uid);
+                disk::replace(&*self.disk, &path, &bytes, Durability::NewName)?;
+                disk::discard(&*self.disk, &intent, Durability::ThisBoot)
+            }
+        }
     }
 
-    /// Marks that a claim is about to be undone: from now on its record vouches for nothing.
+    /// Marks that a claim is about to be undone: from now on its record vouches for nothing, as an
+    /// intent never did.
     pub fn begin_undo(&self, uid: &str) -> io::Result<()> {
         match self.disk.rename(&self.path(uid), &self.undoing(uid)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -335,17 +374,17 @@ impl<D: Disk> Journal<D> {
     /// Removes a record; one that is gone is fine. Should a power cut bring it back, its boot is over
     /// and it is removed again.
     pub fn remove(&self, uid: &str) -> io::Result<()> {
-        disk::discard(&*self.disk, &self.path(uid), Durability::Content)?;
-        disk::discard(&*self.disk, &self.undoing(uid), Durability::Content)
+        for path in [self.path(uid), self.intent(uid), self.undoing(uid)] {
+            disk::discard(&*self.disk, &path, Durability::Content)?;
+        }
+        Ok(())
     }
 
     /// Removes the temporary files of claims that `idle` says nobody is writing.
     pub fn sweep(&self, mut idle: impl FnMut(&str) -> io::Result<bool>) -> io::Result<()> {
         for entry in self.disk.list(&self.folder)? {
-            let uid = entry
-                .name
-                .strip_prefix('.')
-                .and_then(|name| name.strip_suffix(".tmp")?.strip_suffix(SUFFIX));
+            let written = entry.name.strip_prefix('.');
+            let uid = written.and_then(|name| uid_of(name.strip_suffix(".tmp")?));
             if let Some(uid) = uid
                 && idle(uid)?
             {
@@ -445,12 +484,29 @@ mod tests {
         let mut record = record();
         ours.put(&record).unwrap();
         assert_eq!(ours.records().unwrap().len(), 1);
+        theirs.remove(&record.claim.uid).unwrap();
         record.phase = Phase::Preparing;
         theirs.put(&record).unwrap();
         let seen = ours.records().unwrap();
         assert_eq!(seen[&record.claim.uid].phase, Phase::Preparing);
         theirs.remove(&record.claim.uid).unwrap();
         assert!(ours.records().unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_intent_that_a_power_cut_tore_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
+        for length in [0, 40] {
+            let torn = &encode(&record())[..length];
+            fs::write(folder.path().join("u1.preparing"), torn).unwrap();
+            // What was about to take its place.
+            fs::write(folder.path().join("u1.claim"), torn).unwrap();
+            assert!(journal.has("u1").unwrap());
+            assert!(journal.records().unwrap().is_empty());
+            assert!(!journal.has("u1").unwrap());
+            assert_eq!(journal.take_moved_aside(), []);
+        }
     }
 
     #[test]
