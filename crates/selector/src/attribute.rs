@@ -67,7 +67,10 @@ impl<'a> Evaluator<'a> {
         if !matches!(value, Value::Device) {
             return Ok(value);
         }
-        let mut map = Map::default();
+        let mut map = Map {
+            native: true,
+            ..Map::default()
+        };
         for name in [
             "driver",
             "attributes",

@@ -4,12 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::declarations::{Functions, NAMESPACES};
-use crate::library::formatting;
 use crate::message;
 use crate::overload::{Work, sorts_texts, work};
-use crate::plan::{is_type, parts};
+use crate::plan::is_type;
 use crate::syntax::{Expr, Fold, FoldKind, Kind};
 use crate::typing::{Bindings, Type};
+use crate::validate::validate;
 use crate::value::Value;
 
 /// What is declared besides functions.
@@ -82,56 +82,8 @@ pub fn check(expr: &mut Expr, environment: &Environment) -> Result<Checked, Type
         note.found = bindings.resolve(&note.found, true);
     }
     let checked = Checked { notes };
-    literals(expr, &checked)?;
+    validate(expr, &checked)?;
     Ok(checked)
-}
-
-/// Elements of a list, and keys and values of a map, must be of one type, but for what is formatted.
-fn literals(expr: &mut Expr, checked: &Checked) -> Result<(), TypeError> {
-    let one_type = |parts: &[(&Expr, bool)], what: &str| -> Result<(), TypeError> {
-        let mut known: Option<&Type> = None;
-        for (part, optional) in parts {
-            let found = match (checked.type_of(part), optional) {
-                (found, false) => found,
-                (Type::Optional(inner), true) => inner,
-                // Upstream panics where it is not known that there is an optional.
-                (found, true) => {
-                    return fail(part.at, format!("'{found}' is no optional in {what}"));
-                }
-            };
-            match known {
-                Some(known) if known != found => {
-                    return fail(
-                        part.at,
-                        format!("expected type '{known}' but found '{found}' in {what}"),
-                    );
-                }
-                _ => known = Some(found),
-            }
-        }
-        Ok(())
-    };
-    match &expr.kind {
-        Kind::Call {
-            function,
-            method: true,
-            ..
-        } if &**function == "format" => return Ok(()),
-        Kind::List(items) => {
-            let items: Vec<_> = items.iter().map(|i| (&i.value, i.optional)).collect();
-            one_type(&items, "list")?;
-        }
-        Kind::Map(entries) => {
-            let keys: Vec<_> = entries.iter().map(|e| (&e.key, false)).collect();
-            one_type(&keys, "map key")?;
-            let values: Vec<_> = entries.iter().map(|e| (&e.value, e.optional)).collect();
-            one_type(&values, "map value")?;
-        }
-        _ => {}
-    }
-    parts(expr)
-        .into_iter()
-        .try_for_each(|part| literals(part, checked))
 }
 
 struct Checker<'a> {
@@ -146,7 +98,7 @@ pub const DEVICE: Type = Type::Opaque("kubernetes.DRADevice");
 
 type Inferred = Result<Type, TypeError>;
 
-fn fail<T>(at: usize, message: impl Into<String>) -> Result<T, TypeError> {
+pub(crate) fn fail<T>(at: usize, message: impl Into<String>) -> Result<T, TypeError> {
     Err(TypeError {
         message: message.into(),
         at,
@@ -273,7 +225,7 @@ impl Checker<'_> {
                 let operand = self.infer(operand)?;
                 // What is in there may turn out to be of a known type where the whole is not.
                 let inner = match self.bindings.resolve(&operand, false) {
-                    Type::Dyn | Type::Any => self.bindings.fresh(),
+                    Type::Dyn | Type::Any | Type::Null => self.bindings.fresh(),
                     _ => self.unwrap_optional(&operand, at_operand)?,
                 };
                 self.scopes.push((name.clone(), inner));
@@ -508,77 +460,7 @@ impl Checker<'_> {
             );
         };
         self.notes[id].fitting = fitting;
-        if function == "format" && method {
-            self.check_format(arguments, at)?;
-        }
         Ok(result)
-    }
-
-    /// A format that is a literal is checked against a list that is one.
-    fn check_format(&self, arguments: &[Expr], at: usize) -> Result<(), TypeError> {
-        let [pattern, list] = arguments else {
-            return Ok(());
-        };
-        let (Kind::Constant(Value::String(pattern)), Kind::List(items)) =
-            (&pattern.kind, &list.kind)
-        else {
-            return Ok(());
-        };
-        let clauses = match formatting::clauses(pattern) {
-            Ok(clauses) => clauses,
-            Err(error) => return fail(at, error.to_string()),
-        };
-        if clauses.len() != items.len() {
-            return fail(
-                at,
-                format!(
-                    "string.format takes {} arguments here, not {}",
-                    clauses.len(),
-                    items.len()
-                ),
-            );
-        }
-        for (clause, item) in clauses.into_iter().zip(items) {
-            let verb = clause.verb;
-            let good = match (verb, &self.found(&item.value)) {
-                ('s', _) => self.can_be_shown(&item.value),
-                (_, Type::Dyn)
-                | ('d' | 'o', Type::Int | Type::Uint)
-                | ('f' | 'e', Type::Double | Type::String)
-                | ('b', Type::Int | Type::Uint | Type::Bool)
-                | ('x' | 'X', Type::Int | Type::Uint | Type::String | Type::Bytes) => true,
-                _ => false,
-            };
-            if !good {
-                let found = self.found(&item.value);
-                return fail(
-                    item.value.at,
-                    format!("error during formatting: %{verb} does not take a {found}"),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// What is known of a part that was gone through.
-    fn found(&self, part: &Expr) -> Type {
-        self.bindings.resolve(&self.notes[part.id].found, true)
-    }
-
-    /// Whether `%s` takes it, and what is written into it if it is a literal.
-    fn can_be_shown(&self, part: &Expr) -> bool {
-        let plain = !matches!(
-            self.found(part),
-            Type::Any | Type::Opaque(_) | Type::Optional(_)
-        );
-        plain
-            && match &part.kind {
-                Kind::List(items) => items.iter().all(|item| self.can_be_shown(&item.value)),
-                Kind::Map(entries) => entries
-                    .iter()
-                    .all(|entry| self.can_be_shown(&entry.key) && self.can_be_shown(&entry.value)),
-                _ => true,
-            }
     }
 
     fn fold(&mut self, fold: &mut Fold, at: usize, id: usize) -> Inferred {

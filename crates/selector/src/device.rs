@@ -41,7 +41,7 @@ impl Subject {
                 &mut capacity,
                 name,
                 &driver,
-                Value::Quantity(value.value.into()),
+                Value::Quantity(Arc::new(value.value.into())),
             );
         }
         let lenient = |entries| {

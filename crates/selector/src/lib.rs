@@ -21,6 +21,7 @@ pub mod eval;
 mod fold;
 pub mod lex;
 pub mod library;
+mod macros;
 pub mod map;
 mod message;
 pub mod overload;
@@ -28,6 +29,7 @@ pub mod parse;
 pub mod plan;
 pub mod syntax;
 pub mod typing;
+mod validate;
 pub mod value;
 
 pub use engine::{Checker, Engine, Expression, Prepared};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::lex::{SyntaxError, Token, tokens};
-use crate::syntax::{CallPlan, Entry, Expr, Field, Fold, FoldKind, Item, Kind};
+use crate::macros;
+use crate::syntax::{CallPlan, Entry, Expr, Field, Item, Kind};
 use crate::value::Value;
 
 /// Nesting beyond this is refused, as in cel-go; it also bounds the recursion of all that follows.
@@ -284,7 +285,7 @@ impl Parser {
                 };
                 if !optional && !quoted && self.eat("(") {
                     let arguments = self.list(")", Parser::expression)?;
-                    expr = self.method(expr, field, arguments, at)?;
+                    expr = macros::method(expr, field, arguments, at)?;
                 } else {
                     let operand = Box::new(expr);
                     expr = Expr {
@@ -503,120 +504,6 @@ impl Parser {
             };
         }
         Ok(call(&name, arguments, at))
-    }
-
-    /// A method call, unless it is a macro.
-    fn method(
-        &self,
-        receiver: Expr,
-        name: Arc<str>,
-        mut arguments: Vec<Expr>,
-        at: usize,
-    ) -> Parsed {
-        use FoldKind as F;
-        let namespace = match &receiver.kind {
-            Kind::Identifier(name) => Some(name.clone()),
-            _ => None,
-        };
-        if namespace.as_deref() == Some("cel") && &*name == "bind" && arguments.len() == 3 {
-            let body = arguments.pop().expect("three arguments");
-            let value = arguments.pop().expect("three arguments");
-            let name = self.variable(&arguments[0])?;
-            return Ok(Expr {
-                kind: Kind::Bind {
-                    name,
-                    value: Box::new(value),
-                    body: Box::new(body),
-                },
-                at,
-                id: 0,
-            });
-        }
-        // Kind, number of variables, whether the first of two further arguments is a filter.
-        let (kind, variables) = match (&*name, arguments.len()) {
-            ("all", 2) => (F::All, 1),
-            ("all", 3) => (F::All, 2),
-            ("exists", 2) => (F::Exists, 1),
-            ("exists", 3) => (F::Exists, 2),
-            ("exists_one", 2) => (F::ExistsOne, 1),
-            ("exists_one" | "existsOne", 3) => (F::ExistsOne, 2),
-            ("filter", 2) => (F::Filter, 1),
-            ("map", 2 | 3) => (F::List, 1),
-            ("transformList", 3 | 4) => (F::List, 2),
-            ("transformMap", 3 | 4) => (F::Map, 2),
-            ("transformMapEntry", 3 | 4) => (F::MapEntry, 2),
-            ("sortBy", 2) => (F::SortBy, 1),
-            ("optMap" | "optFlatMap", 2) => {
-                let body = arguments.pop().expect("two arguments");
-                return Ok(Expr {
-                    kind: Kind::OptionalMap {
-                        name: self.variable(&arguments[0])?,
-                        operand: Box::new(receiver),
-                        body: Box::new(body),
-                        flat: &*name == "optFlatMap",
-                    },
-                    at,
-                    id: 0,
-                });
-            }
-            _ => {
-                let mut all = vec![receiver];
-                all.append(&mut arguments);
-                return Ok(Expr {
-                    kind: Kind::Call {
-                        function: name,
-                        arguments: all,
-                        method: true,
-                        plan: CallPlan::default(),
-                    },
-                    at,
-                    id: 0,
-                });
-            }
-        };
-        if kind == F::SortBy
-            && matches!(
-                receiver.kind,
-                Kind::Constant(_) | Kind::Map(_) | Kind::Message { .. }
-            )
-        {
-            return self.error(at, "sortBy can only be applied to what may be a list");
-        }
-        let first = self.variable(&arguments[0])?;
-        let second = match variables {
-            2 => Some(self.variable(&arguments[1])?),
-            _ => None,
-        };
-        if second.as_ref() == Some(&first) {
-            return self.error(at, format!("duplicate variable name: {first}"));
-        }
-        let mut rest = arguments.into_iter().skip(variables);
-        let (one, two) = (rest.next(), rest.next());
-        let (filter, body) = match (kind, two) {
-            (F::All | F::Exists | F::ExistsOne | F::Filter, _) => (one, None),
-            (_, Some(two)) => (one, Some(two)),
-            (_, None) => (None, one),
-        };
-        Ok(Expr {
-            kind: Kind::Fold(Box::new(Fold {
-                kind,
-                range: receiver,
-                first,
-                second,
-                filter,
-                body,
-                charges: false,
-            })),
-            at,
-            id: 0,
-        })
-    }
-
-    fn variable(&self, argument: &Expr) -> Result<Arc<str>, SyntaxError> {
-        match &argument.kind {
-            Kind::Identifier(name) => Ok(name.clone()),
-            _ => self.error(argument.at, "argument must be a simple name"),
-        }
     }
 }
 

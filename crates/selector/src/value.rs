@@ -25,10 +25,10 @@ pub enum Value {
     /// Nanoseconds.
     Duration(i64),
     Timestamp(Moment),
-    Quantity(Amount),
+    Quantity(Arc<Amount>),
     /// A quantity that `add` or `sub` made. Upstream it is of another type inside, and on the right
     /// of `==` it is refused.
-    Computed(Amount),
+    Computed(Arc<Amount>),
     Semver(Arc<Version>),
     Ip(IpAddr),
     Cidr(Cidr),
@@ -212,5 +212,16 @@ impl From<String> for Value {
 impl From<Vec<Value>> for Value {
     fn from(values: Vec<Value>) -> Self {
         Value::List(values.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+
+    #[test]
+    fn a_value_stays_small() {
+        // It is moved for each part of an expression; what is larger goes behind an `Arc`.
+        assert!(size_of::<Value>() <= 48, "{}", size_of::<Value>());
     }
 }

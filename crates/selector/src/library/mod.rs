@@ -12,6 +12,7 @@ pub mod semver;
 pub mod text;
 pub mod time;
 pub mod url;
+mod zone;
 
 use std::sync::Arc;
 

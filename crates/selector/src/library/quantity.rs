@@ -1,6 +1,7 @@
 //! Kubernetes' quantities.
 
 use std::fmt;
+use std::sync::Arc;
 
 use trainyard_model::quantity::{Format, Quantity};
 
@@ -158,12 +159,15 @@ impl Amount {
 
 pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
     use Value::{Computed, Quantity as Q};
+    let computed = |amount: Amount| Computed(Arc::new(amount));
     let amount = |index: usize| match arguments.get(index) {
-        Some(Q(amount) | Computed(amount)) => Some(*amount),
+        Some(Q(amount) | Computed(amount)) => Some(**amount),
         _ => None,
     };
     match (function, arguments) {
-        ("quantity", [Value::String(text)]) => return Some(parse(text).map(Q)),
+        ("quantity", [Value::String(text)]) => {
+            return Some(parse(text).map(|amount| Q(Arc::new(amount))));
+        }
         ("isQuantity", [Value::String(text)]) => return Some(Ok(parse(text).is_ok().into())),
         _ => {}
     }
@@ -176,10 +180,10 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
             None => return Some(Err(Error::new("cannot convert value to integer"))),
         },
         ("asApproximateFloat", _, [_]) => Value::Double(q.quantity.approximate()),
-        ("add", Some(other), _) => Computed(q.add(other)),
-        ("add", _, [_, Value::Int(other)]) => Computed(q.add(Amount::whole(*other))),
-        ("sub", Some(other), _) => Computed(q.sub(other)),
-        ("sub", _, [_, Value::Int(other)]) => Computed(q.sub(Amount::whole(*other))),
+        ("add", Some(other), _) => computed(q.add(other)),
+        ("add", _, [_, Value::Int(other)]) => computed(q.add(Amount::whole(*other))),
+        ("sub", Some(other), _) => computed(q.sub(other)),
+        ("sub", _, [_, Value::Int(other)]) => computed(q.sub(Amount::whole(*other))),
         ("isLessThan", Some(other), _) => Value::Bool(q.quantity < other.quantity),
         ("isGreaterThan", Some(other), _) => Value::Bool(q.quantity > other.quantity),
         ("compareTo", Some(other), _) => Value::Int(q.quantity.cmp(&other.quantity) as i64),

@@ -1,4 +1,4 @@
-//! Durations and timestamps, in UTC unless a time zone is given as an offset.
+//! Durations and timestamps, in UTC unless a time zone is given.
 
 use crate::eval::Error;
 use crate::value::Value;
@@ -70,7 +70,7 @@ pub(super) fn show_duration(nanos: i64) -> String {
 }
 
 /// Days since 1970 of a date (Howard Hinnant's algorithm).
-fn days(year: i64, month: i64, day: i64) -> i64 {
+pub(super) fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year - era * 400;
@@ -79,7 +79,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Year, month from 1, day from 1.
-fn date(days: i64) -> (i64, i64, i64) {
+pub(super) fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days - era * 146_097;
@@ -201,6 +201,15 @@ pub(crate) fn timestamp(text: &str) -> Option<Moment> {
         .then_some(Moment { nanos, offset })
 }
 
+/// How far the clocks of a zone are from UTC, in seconds.
+fn shift(zone: &str, nanos: i128) -> Option<i64> {
+    if zone.contains(':') {
+        return zone_offset(zone);
+    }
+    let moment = nanos.div_euclid(SECOND.into());
+    super::zone::offset(zone, i64::try_from(moment).ok()?)
+}
+
 /// A zone by its distance from UTC, `1:30` or `-01:30`, in seconds.
 fn zone_offset(text: &str) -> Option<i64> {
     let (hours, minutes) = text.split_once(':')?;
@@ -312,8 +321,8 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         (_, [T(t)]) => return part(function, t.nanos).map(|value| Ok(Int(value))),
         (_, [T(t), S(zone)]) => {
             let shift = match &**zone {
-                "UTC" | "" | "Local" | "Etc/UTC" | "GMT" => 0,
-                zone => match zone_offset(zone) {
+                "UTC" | "" | "Local" => 0,
+                zone => match shift(zone, t.nanos) {
                     Some(seconds) => seconds,
                     None => return Some(Err(Error::new(format!("unknown time zone {zone}")))),
                 },
