@@ -62,7 +62,7 @@ pub struct Driver {
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
 
-    /// Where to serve /healthz, /readyz and /metrics; nowhere by default. [::] is every address, of
+    /// Where to serve /healthz, /readyz and /metrics; nowhere by default. `[::]` is every address, of
     /// IPv4 too; port 0 is a free one, see the log
     #[arg(long, env = "TRAINYARD_HTTP", value_name = "IP:PORT|unix:PATH")]
     pub(super) http: Option<Address>,
