@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use trainyard_cluster::input::SUPPLIED;
 use trainyard_inventory::catalogue::{ALL, InstanceType, Shape};
 use trainyard_inventory::node::Node;
+use trainyard_model::Text;
 use trainyard_model::device::{Attribute, Device};
 use trainyard_wire::convert::to_api;
 use trainyard_wire::write;
@@ -72,11 +73,7 @@ fn classes() -> Value {
 fn objects(node: &Node) -> Vec<Value> {
     let text = |map: &BTreeMap<_, _>| -> Value {
         map.iter()
-            .map(
-                |(key, value): (&std::sync::Arc<str>, &std::sync::Arc<str>)| {
-                    (key.to_string(), Value::String(value.to_string()))
-                },
-            )
+            .map(|(key, value): (&Text, &Text)| (key.to_string(), Value::String(value.to_string())))
             .collect::<serde_json::Map<_, _>>()
             .into()
     };

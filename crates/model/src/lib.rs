@@ -27,8 +27,6 @@ pub mod slice;
 pub mod taint;
 pub mod version;
 
-use std::sync::Arc;
-
 /// A name or another short text that many objects repeat: cheap to clone, ordered by bytes as Go
 /// orders strings.
-pub type Text = Arc<str>;
+pub type Text = smol_str::SmolStr;

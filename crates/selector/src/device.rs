@@ -107,7 +107,7 @@ fn convert(attribute: &Attribute) -> Result<Value, String> {
     Ok(match attribute {
         Attribute::Int(value) => Value::Int(*value),
         Attribute::Bool(value) => Value::Bool(*value),
-        Attribute::String(value) => Value::String(value.clone()),
+        Attribute::String(value) => Value::String(value.as_str().into()),
         Attribute::Version(value) => version(value)?,
         Attribute::Ints(values) => values
             .iter()
@@ -123,8 +123,7 @@ fn convert(attribute: &Attribute) -> Result<Value, String> {
             .into(),
         Attribute::Strings(values) => values
             .iter()
-            .cloned()
-            .map(Value::String)
+            .map(|value| Value::String(value.as_str().into()))
             .collect::<Vec<_>>()
             .into(),
         Attribute::Versions(values) => values
@@ -175,7 +174,7 @@ fn scalar(value: &Value) -> Option<Attribute> {
     Some(match value {
         Value::Bool(value) => Attribute::Bool(*value),
         Value::Int(value) => Attribute::Int(*value),
-        Value::String(value) | Value::Type(value) => Attribute::String(value.clone()),
+        Value::String(value) | Value::Type(value) => Attribute::String((&**value).into()),
         Value::Semver(value) => Attribute::Version(value.to_string().into()),
         Value::Optional(Some(inner)) => return scalar(inner),
         _ => return None,

@@ -413,7 +413,9 @@ fn result(expression: &Expression, device: &Prepared) -> (Result<Value, EvalErro
     let evaluation = evaluate(&expression.0.tree, subject);
     let result = evaluation.result;
     (
-        result.map_err(|error| EvalError { message: error.0 }),
+        result.map_err(|error| EvalError {
+            message: (&*error.0).into(),
+        }),
         evaluation.by_driver,
     )
 }

@@ -50,7 +50,7 @@ fn four_of_five_fit_on_one_node() {
     let summary = plan.summary();
     assert_eq!((summary.placed, summary.refused), (4, 1));
     let refusal = plan.pods[4].refusal.as_ref().expect("the fifth is refused");
-    assert_eq!(&*refusal.nodes[0].names, ["trn2-48xlarge-0".into()]);
+    assert_eq!(&*refusal.nodes[0].names, ["trn2-48xlarge-0"]);
     let usage = plan.nodes[0].devices["neuron.aws.com"];
     assert_eq!((usage.total, usage.used), (16, 16));
 }
