@@ -93,11 +93,11 @@ pub(crate) struct Problem<'a> {
     pub claims: &'a [&'a ResourceClaim],
     pub features: Features,
     pub site: Arc<Site>,
-    pub slots: Vec<Slot>,
+    pub slots: SmallVec<[Slot; 2]>,
     /// The slots of each claim.
-    pub claim_slots: Vec<Range<usize>>,
+    pub claim_slots: SmallVec<[Range<usize>; 2]>,
     pub options: Vec<Choice<'a>>,
-    pub constraints: Vec<Constraint>,
+    pub constraints: SmallVec<[Constraint; 1]>,
     /// Devices held as a whole.
     pub held: Bits,
     /// Devices of which shares were in use before the call.
@@ -185,10 +185,10 @@ pub(crate) fn prepare<'a, E: Engine>(
         room: Vec::new(),
         counters: Counters::default(),
         site,
-        slots: Vec::with_capacity(requests),
-        claim_slots: Vec::with_capacity(question.claims.len()),
+        slots: SmallVec::with_capacity(requests),
+        claim_slots: SmallVec::new(),
         options: Vec::with_capacity(requests),
-        constraints: Vec::with_capacity(2),
+        constraints: SmallVec::new(),
     };
     describe_places(inventory, &mut problem);
     if question.features.has(Feature::PartitionableDevices) {
