@@ -93,11 +93,11 @@ pub(crate) struct Problem<'a> {
     pub claims: &'a [&'a ResourceClaim],
     pub features: Features,
     pub site: Arc<Site>,
-    pub slots: SmallVec<[Slot; 2]>,
+    pub slots: Vec<Slot>,
     /// The slots of each claim.
-    pub claim_slots: SmallVec<[Range<usize>; 2]>,
+    pub claim_slots: Vec<Range<usize>>,
     pub options: Vec<Choice<'a>>,
-    pub constraints: SmallVec<[Constraint; 1]>,
+    pub constraints: Vec<Constraint>,
     /// Devices held as a whole.
     pub held: Bits,
     /// Devices of which shares were in use before the call.
@@ -185,10 +185,10 @@ pub(crate) fn prepare<'a, E: Engine>(
         room: Vec::new(),
         counters: Counters::default(),
         site,
-        slots: SmallVec::with_capacity(requests),
-        claim_slots: SmallVec::new(),
+        slots: Vec::with_capacity(requests),
+        claim_slots: Vec::with_capacity(question.claims.len()),
         options: Vec::with_capacity(requests),
-        constraints: SmallVec::new(),
+        constraints: Vec::with_capacity(2),
     };
     describe_places(inventory, &mut problem);
     if question.features.has(Feature::PartitionableDevices) {

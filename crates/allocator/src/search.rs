@@ -6,8 +6,6 @@
 //!
 //! Source: `allocateOne` of upstream's allocator.
 
-use smallvec::SmallVec;
-
 use crate::problem::{Problem, RESULTS};
 use crate::state::{Pick, State, Take};
 
@@ -15,7 +13,7 @@ use crate::state::{Pick, State, Take};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     /// With these devices, and these options by slot.
-    Found(Vec<Pick>, SmallVec<[usize; 4]>),
+    Found(Vec<Pick>, Vec<usize>),
     /// There is no solution.
     Nothing,
     /// Too many devices whatever is tried.
@@ -163,7 +161,7 @@ pub(crate) fn run(
 ) -> (End, u64) {
     let mut state = State::new(problem);
     let mut frames: Vec<Frame> = Vec::with_capacity(problem.depth());
-    let mut selected: SmallVec<[usize; 4]> = problem
+    let mut selected: Vec<usize> = problem
         .slots
         .iter()
         .map(|slot| slot.options.start)

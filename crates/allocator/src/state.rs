@@ -36,7 +36,7 @@ pub(crate) struct State<'p, 'a> {
     /// Where the picks of the present claim begin.
     pub claim_start: usize,
     /// How often each device is marked as taken. More than once only with admin access.
-    pub marks: SmallVec<[u8; 64]>,
+    pub marks: Vec<u8>,
     /// Devices that are marked.
     pub marked: Bits,
     /// What is left of each counter.
@@ -66,7 +66,7 @@ impl<'p, 'a> State<'p, 'a> {
             problem,
             picks: Vec::with_capacity(problem.depth()),
             claim_start: 0,
-            marks: SmallVec::from_elem(0, places),
+            marks: vec![0; places],
             marked: Bits::new(places),
             left: problem.counters.available.clone(),
             common: problem.counters.common.clone(),
