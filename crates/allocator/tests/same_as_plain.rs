@@ -41,13 +41,17 @@ fn check(seed: u64, devices: u64) -> &'static str {
     }
 }
 
+/// What passed over too much once: an alternative's own failure held for those after it; devices
+/// that several share counted once; room that a constraint is asked before.
+const FOUND: [u64; 3] = [5_731, 263_030, 1_426_751];
+
 #[test]
 fn small_questions() {
     let mut seen = std::collections::BTreeMap::new();
     let seeds = std::env::var("SEEDS")
         .ok()
         .and_then(|seeds| seeds.parse().ok());
-    for seed in 0..seeds.unwrap_or(4000) {
+    for seed in (0..seeds.unwrap_or(20_000)).chain(FOUND) {
         *seen.entry(check(seed, 3 + seed % 9)).or_insert(0) += 1;
     }
     println!("{seen:?}");
