@@ -7,13 +7,14 @@
 mod bounds;
 mod conflict;
 mod memory;
+mod raising;
 
 use rustc_hash::FxHashMap;
 
 use crate::bits::Bits;
 use crate::classes::{Classes, IRRELEVANT};
-use crate::constraints::{FAILS, Kind, MISSING};
-use crate::problem::{Problem, RESULTS};
+use crate::constraints::{FAILS, Kind};
+use crate::problem::Problem;
 use crate::search::{Guide, Spot};
 use crate::state::{Pick, State};
 
@@ -35,7 +36,7 @@ struct Here {
     conflict: Bits,
     /// After this device nothing else need be tried here: its failure has nothing to do with it.
     over: Option<usize>,
-    key: Option<Box<[u64]>>,
+    key: Box<[u64]>,
 }
 
 /// Where nothing was found before.
@@ -90,31 +91,9 @@ impl<'p, 'a> Pruner<'p, 'a> {
         if columns.flatten().any(|set| *set == FAILS) {
             return None;
         }
-        let slots = problem.slots.iter().enumerate();
-        let choices = slots.flat_map(|(index, slot)| slot.options.clone().map(move |o| (index, o)));
-        let mut raising: Vec<(usize, usize)> = choices
-            .clone()
-            .filter(|(slot, option)| may_raise(problem, *slot, *option))
-            .collect();
-        // Where a claim may come to have too many devices, that is found out without looking at all
-        // that precedes it, so errors there may never be met: no bound says which.
-        let unclear = |claim: usize| {
-            let own = problem.claim_slots[claim].clone();
-            let mut raising = raising.iter();
-            may_exceed(problem, claim) && raising.any(|(slot, _)| own.contains(slot))
-        };
-        let unclear: Vec<bool> = (0..problem.claims.len()).map(unclear).collect();
-        if unclear.contains(&true) {
-            let claim = |slot: usize| problem.slots[slot].claim;
-            let all = choices.filter(|(slot, _)| unclear[claim(*slot)]);
-            raising.extend(
-                all.filter(|choice| !raising.contains(choice))
-                    .collect::<Vec<_>>(),
-            );
-            raising.sort_unstable();
-        }
+        let raising::Raising { choices, is_clear } = raising::find(problem);
         let horizons = (0..=problem.slots.len()).map(|slot| {
-            let next = raising.iter().map(|(raising, _)| *raising);
+            let next = choices.iter().map(|(raising, _)| *raising);
             let next = next.filter(|raising| *raising >= slot).min();
             next.unwrap_or(problem.slots.len())
         });
@@ -122,7 +101,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
             problem,
             classes: Classes::of(problem),
             horizons: horizons.collect(),
-            raising,
+            raising: choices,
             conflicts: vec![Vec::new(); problem.slots.len()],
             live: problem
                 .options
@@ -134,7 +113,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
             tallies: Tally::all(problem),
             sharable: sharable(problem),
             any_admin: problem.options.iter().any(|choice| choice.admin),
-            is_monotone: conflict::is_monotone(problem) && !unclear.contains(&true),
+            is_monotone: conflict::is_monotone(problem) && is_clear,
             here: Vec::new(),
             lists: Vec::new(),
             last: conflict::none(problem),
@@ -248,7 +227,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
 
     /// Whether a slot ahead wants all of certain devices, of which the first is taken: it can have
     /// nothing and raise nothing, and so can no other, as far as errors go. By whom they are taken.
-    fn is_spent(&self, state: &State<'_, '_>, spot: Spot) -> Option<Bits> {
+    fn spent_by(&self, state: &State<'_, '_>, spot: Spot) -> Option<Bits> {
         let taker = |option: usize| {
             let choice = &self.problem.options[option];
             if !choice.broken.is_empty() || choice.admin {
@@ -346,93 +325,6 @@ impl<'p, 'a> Pruner<'p, 'a> {
     }
 }
 
-/// Whether some alternatives of a claim's requests together are too many devices, those aside that
-/// are so whatever is chosen before them.
-fn may_exceed(problem: &Problem<'_>, claim: usize) -> bool {
-    let most = problem.claim_slots[claim].clone().map(|slot| {
-        let options = problem.slots[slot].options.clone();
-        let possible = options.filter(|option| !exceeds(problem, slot, *option));
-        possible
-            .map(|option| problem.options[option].need.max(0))
-            .max()
-    });
-    most.flatten().sum::<i64>() > RESULTS
-}
-
-/// Whether an option is too many devices with the least that come before it in its claim.
-fn exceeds(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
-    let claim = problem.slots[slot].claim;
-    let before = (problem.claim_slots[claim].start..slot).map(|slot| {
-        let options = &problem.options[problem.slots[slot].options.clone()];
-        options.iter().map(|choice| choice.need.max(0)).min()
-    });
-    problem.options[option].need > RESULTS - before.flatten().sum::<i64>()
-}
-
-/// Whether an attempt at an option may end in an error.
-fn may_raise(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
-    let choice = &problem.options[option];
-    if exceeds(problem, slot, option) {
-        return false;
-    }
-    if !choice.broken.is_empty() {
-        return true;
-    }
-    // Where all are wanted, a constraint that refuses one is an error; but a device that cannot be
-    // had at all is found out before its constraints are asked.
-    let Some(all) = &choice.all else {
-        return false;
-    };
-    let mut left = problem.counters.available.clone();
-    let counts = conflict::is_monotone(problem);
-    let all_before = all.iter().take_while(|place| {
-        let taken = problem.counters.consumption(**place).filter(|_| counts);
-        let mut amounts = taken.into_iter().flat_map(|taken| &taken.amounts);
-        choice.open.has(**place)
-            && amounts.all(|(counter, amount)| {
-                left[*counter as usize] -= amount;
-                left[*counter as usize] >= 0
-            })
-    });
-    let all_before: Vec<usize> = all_before.copied().collect();
-    let asked = all_before.iter();
-    let before = problem.claim_slots[choice.claim].start..slot;
-    let before = before.flat_map(|slot| problem.slots[slot].options.clone());
-    choice.constraints.iter().any(|(constraint, own)| {
-        if before
-            .clone()
-            .any(|option| column(problem, option, *constraint).is_some())
-        {
-            return asked.clone().next().is_some();
-        }
-        let of = &problem.constraints[*constraint];
-        let mut common: Option<Vec<u64>> = None;
-        for place in asked.clone() {
-            let set = of.values.columns[*own][*place];
-            if set == MISSING {
-                return true;
-            }
-            let elements = of.values.elements_of(set);
-            common = Some(match common {
-                None => elements.to_vec(),
-                Some(_) if of.values.unknown.has(set as usize) => return true,
-                Some(common) => {
-                    let mut both = common.iter().zip(elements);
-                    if both.any(|(a, b)| a & b != 0) != (of.kind == Kind::Match) {
-                        return true;
-                    }
-                    let both = common.iter().zip(elements);
-                    match of.kind {
-                        Kind::Match => both.map(|(a, b)| a & b).collect(),
-                        Kind::Distinct => both.map(|(a, b)| a | b).collect(),
-                    }
-                }
-            });
-        }
-        false
-    })
-}
-
 /// Devices of which the two smallest shares that are asked for fit into what is left.
 fn sharable(problem: &Problem<'_>) -> Bits {
     let mut sharable = problem.multi().clone();
@@ -484,7 +376,7 @@ impl Guide for Pruner<'_, '_> {
             self.last = conflict.clone();
             return true;
         }
-        if let Some(conflict) = self.is_spent(state, spot) {
+        if let Some(conflict) = self.spent_by(state, spot) {
             self.fail(state, conflict);
             return true;
         }
@@ -509,7 +401,7 @@ impl Guide for Pruner<'_, '_> {
             failed: Vec::new(),
             conflict: conflict::none(self.problem),
             over: None,
-            key: Some(key),
+            key,
         });
         false
     }
@@ -537,11 +429,11 @@ impl Guide for Pruner<'_, '_> {
                 slot, option, have, ..
             } = here.spot;
             let is_last = have + 1 >= self.problem.options[option].need;
-            let own = pick - have as usize..pick;
+            let mut own = pick - have as usize..pick;
             if is_last
                 && self.problem.slots[slot].listed
                 && self.settled.is_none()
-                && !own.clone().any(|pick| self.last.has(pick))
+                && !own.any(|pick| self.last.has(pick))
             {
                 self.settled = Some((slot, self.last.clone()));
             }
@@ -560,12 +452,10 @@ impl Guide for Pruner<'_, '_> {
         if have == 0 && !self.problem.slots[slot].listed {
             self.remember(state, slot);
         }
-        if self.vain.len() < MEMORY
-            && let Some(key) = here.key
-        {
+        if self.vain.len() < MEMORY {
             let picks = self.last.iter().map(|pick| state.picks[pick]).collect();
             let start = here.spot.start;
-            self.vain.insert(key, Seen { start, picks });
+            self.vain.insert(here.key, Seen { start, picks });
         }
     }
 
