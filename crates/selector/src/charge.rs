@@ -148,7 +148,7 @@ impl Charge {
                 Some(Value::Format(name)) => pattern(size(1), longest_pattern(name)),
                 _ => 1,
             },
-            Charge::Equal if argument(0).is_some_and(is_kubernetes) => 1,
+            Charge::Equal if argument(0).is_some_and(Value::is_kubernetes) => 1,
             Charge::Equal | Charge::Shorter => {
                 let shorter = inner_size(argument(0)).min(inner_size(argument(1)));
                 part(shorter as f64, TRAVERSAL)
@@ -212,19 +212,6 @@ pub fn compare_all(items: &[Value]) -> u64 {
 /// A text of this length, searched for a pattern of that length.
 fn pattern(text: u64, pattern: u64) -> u64 {
     part(1.0 + text as f64, TRAVERSAL) * part(pattern as f64, PATTERN)
-}
-
-fn is_kubernetes(value: &Value) -> bool {
-    matches!(
-        value,
-        Value::Quantity(_)
-            | Value::Computed(_)
-            | Value::Semver(_)
-            | Value::Ip(_)
-            | Value::Cidr(_)
-            | Value::Url(_)
-            | Value::Format(_)
-    )
 }
 
 /// The length of what has one, else one.

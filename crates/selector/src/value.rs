@@ -81,10 +81,9 @@ impl Value {
         }
     }
 
-    /// Whether comparing these two for equality is an error: Kubernetes' own types compare only with
-    /// themselves and with `null`.
-    pub fn refuses_equality(&self, other: &Value) -> bool {
-        let own = matches!(
+    /// Whether it is of a type that Kubernetes adds to CEL.
+    pub fn is_kubernetes(&self) -> bool {
+        matches!(
             self,
             Value::Quantity(_)
                 | Value::Computed(_)
@@ -93,9 +92,16 @@ impl Value {
                 | Value::Cidr(_)
                 | Value::Url(_)
                 | Value::Format(_)
-        );
+        )
+    }
+
+    /// Whether comparing these two for equality is an error: Kubernetes' own types compare only with
+    /// themselves and with `null`.
+    pub fn refuses_equality(&self, other: &Value) -> bool {
         let differs = self.type_name() != other.type_name();
-        own && *other != Value::Null && (differs || matches!(other, Value::Computed(_)))
+        self.is_kubernetes()
+            && *other != Value::Null
+            && (differs || matches!(other, Value::Computed(_)))
     }
 
     /// CEL's equality: false for values of different types, but numbers compare by value.

@@ -4,7 +4,7 @@ use crate::eval::Error;
 use crate::map::Key;
 use crate::value::Value;
 
-use super::text::{double, show, show_key};
+use super::text::{double, quoted, show, show_key};
 
 /// Where upstream would run out of memory, the text ends.
 const LONGEST: usize = 1 << 24;
@@ -123,21 +123,17 @@ fn shown(value: &Value) -> Result<String, Error> {
         Value::Bytes(bytes) => std::str::from_utf8(bytes)
             .map(str::to_owned)
             .map_err(|_| Error::new("error during formatting: invalid UTF-8 in bytes")),
-        Value::Quantity(_)
-        | Value::Computed(_)
-        | Value::Semver(_)
-        | Value::Ip(_)
-        | Value::Cidr(_)
-        | Value::Url(_)
-        | Value::Format(_)
-        | Value::Optional(_)
-        | Value::Empty
-        | Value::Device => Err(Error::new(format!(
-            "error during formatting: no formatting function for {}",
-            value.type_name()
-        ))),
+        Value::Optional(_) | Value::Empty | Value::Device => Err(no_function(value)),
+        own if own.is_kubernetes() => Err(no_function(own)),
         plain => Ok(show(plain)),
     }
+}
+
+fn no_function(value: &Value) -> Error {
+    Error::new(format!(
+        "error during formatting: no formatting function for {}",
+        value.type_name()
+    ))
 }
 
 fn inside(value: &Value) -> Result<String, Error> {
@@ -154,30 +150,17 @@ fn inside(value: &Value) -> Result<String, Error> {
 
 /// As Go's `%q`: what cannot be printed is escaped.
 fn quote(text: &str) -> String {
-    let mut out = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{b}' => out.push_str("\\v"),
-            '\\' | '"' => out.extend(['\\', character]),
-            other if is_printable(other) => out.push(other),
-            other => {
-                let code = u32::from(other);
-                out.push_str(&match code {
-                    0..0x80 => format!("\\x{code:02x}"),
-                    0x80..0x1_0000 => format!("\\u{code:04x}"),
-                    _ => format!("\\U{code:08x}"),
-                });
-            }
+    quoted(text, |out, other| {
+        if is_printable(other) {
+            return out.push(other);
         }
-    }
-    out.push('"');
-    out
+        let code = u32::from(other);
+        out.push_str(&match code {
+            0..0x80 => format!("\\x{code:02x}"),
+            0x80..0x1_0000 => format!("\\u{code:04x}"),
+            _ => format!("\\U{code:08x}"),
+        });
+    })
 }
 
 /// Letters, marks, numbers, punctuation, symbols and the space, as Rust's `Debug` tells them. After

@@ -178,7 +178,9 @@ fn join(items: &[Value], separator: &str) -> Evaluated {
         .ok_or_else(Error::no_overload)
 }
 
-fn quote(text: &str) -> String {
+/// A text between quotes, with escapes for those, for backslashes and for the controls that have a
+/// letter; `write` writes all others.
+pub(super) fn quoted(text: &str, write: impl Fn(&mut String, char)) -> String {
     let mut out = String::from("\"");
     for character in text.chars() {
         match character {
@@ -189,9 +191,8 @@ fn quote(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\u{b}' => out.push_str("\\v"),
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            other => out.push(other),
+            '\\' | '"' => out.extend(['\\', character]),
+            other => write(&mut out, other),
         }
     }
     out.push('"');
@@ -255,7 +256,7 @@ pub(super) fn call(function: &str, arguments: &[Value]) -> Option<Evaluated> {
         ("trim", [S(text)]) => Ok(text.trim().into()),
         ("join", [List(items)]) => join(items, ""),
         ("join", [List(items), S(separator)]) => join(items, separator),
-        ("strings.quote", [S(text)]) => Ok(quote(text).into()),
+        ("strings.quote", [S(text)]) => Ok(quoted(text, String::push).into()),
         ("format", [S(pattern), List(items)]) => {
             super::formatting::format(pattern, items).map(Value::from)
         }
