@@ -36,7 +36,7 @@ pub trait Lock: Send {}
 pub trait Disk: Send + Sync + 'static {
     /// Makes a folder and those above it; one that exists is fine.
     fn make_folder(&self, folder: &Path) -> io::Result<()>;
-    /// The regular files of a folder, in no particular order. A missing folder has none.
+    /// The regular files of a folder at one moment, in no particular order. A missing folder has none.
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
     /// The content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
@@ -181,34 +181,37 @@ impl Disk for LocalDisk {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            let metadata = match entry.metadata() {
-                Ok(metadata) => metadata,
-                // Removed since the folder was read.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+        'anew: loop {
+            let entries = match fs::read_dir(folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
                 Err(error) => return Err(error),
             };
-            let Ok(name) = entry.file_name().into_string() else {
-                continue;
-            };
-            if metadata.is_file() {
-                let stamp = Stamp {
-                    inode: metadata.ino(),
-                    modified: i128::from(metadata.mtime()) * 1_000_000_000
-                        + i128::from(metadata.mtime_nsec()),
-                    length: metadata.len(),
+            let mut found = Vec::new();
+            for entry in entries {
+                let entry = entry?;
+                let metadata = match entry.metadata() {
+                    Ok(metadata) => metadata,
+                    // Removed since, or it has another name by now.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue 'anew,
+                    Err(error) => return Err(error),
                 };
-                found.push(Entry { name, stamp });
+                let Ok(name) = entry.file_name().into_string() else {
+                    continue;
+                };
+                if metadata.is_file() {
+                    let modified = i128::from(metadata.mtime()) * 1_000_000_000
+                        + i128::from(metadata.mtime_nsec());
+                    let stamp = Stamp {
+                        inode: metadata.ino(),
+                        modified,
+                        length: metadata.len(),
+                    };
+                    found.push(Entry { name, stamp });
+                }
             }
+            return Ok(found);
         }
-        Ok(found)
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

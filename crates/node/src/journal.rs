@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::disk::{self, Disk, Durability, Stamp};
+use crate::disk::{self, Disk, Durability, Entry, Stamp};
 use crate::driver::{Access, Allocated, Claim, ClaimRef, Edits};
 
 /// The schema this version writes. Older ones are carried over by [`migrate`].
@@ -176,6 +176,15 @@ pub struct Journal<D> {
     moved: Mutex<Vec<MovedAside>>,
 }
 
+/// What became of a file.
+enum Loaded {
+    Record(Record),
+    /// Not there.
+    Gone,
+    /// There is no record in it, or none of this version.
+    Unusable,
+}
+
 /// What to do with a record of a newer version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Newer {
@@ -226,37 +235,47 @@ impl<D: Disk> Journal<D> {
         self.folder.join("unreadable")
     }
 
-    /// All records, by claim UID, as all processes left them. Those of a newer version are left
-    /// alone and left out: during a rolling update its process is running.
+    /// All records, by claim UID, as all processes left them at one moment. Those of a newer version
+    /// are left alone and left out: during a rolling update its process is running.
     pub fn records(&self) -> io::Result<BTreeMap<String, Record>> {
-        let listed = self.disk.list(&self.folder)?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = BTreeMap::new();
-        for entry in listed {
-            let Some(uid) = uid_of(&entry.name) else {
-                continue;
-            };
-            // A crash leaves two files of one claim; either leads to its record.
-            if found.contains_key(uid) {
-                continue;
-            }
-            if let Some((stamp, record)) = read.get(&entry.name)
-                && *stamp == entry.stamp
-            {
+        'anew: loop {
+            let mut listed = self.disk.list(&self.folder)?;
+            // A crash leaves two files of one claim: the finished record counts.
+            listed.sort_by_key(|entry| !entry.name.ends_with(SUFFIX));
+            let mut found = BTreeMap::new();
+            for Entry { name, stamp } in listed {
+                let Some(uid) = uid_of(&name).filter(|uid| !found.contains_key(*uid)) else {
+                    continue;
+                };
+                let known = read.get(&name).filter(|(known, _)| *known == stamp);
+                let record = match known {
+                    Some((_, record)) => record.clone(),
+                    None => match self.load(uid, &name, Newer::Leave)? {
+                        Loaded::Record(record) => record,
+                        Loaded::Unusable => continue,
+                        // Under another name now: a claim whose phase changes is not overlooked.
+                        Loaded::Gone => continue 'anew,
+                    },
+                };
                 found.insert(uid.to_owned(), record.clone());
-            } else if let Some(record) = self.read(uid, Newer::Leave)? {
-                read.insert(entry.name.clone(), (entry.stamp, record.clone()));
-                found.insert(uid.to_owned(), record);
+                read.insert(name, (stamp, record));
             }
+            read.retain(|_, (_, record)| found.contains_key(&record.claim.uid));
+            return Ok(found);
         }
-        read.retain(|_, (_, record)| found.contains_key(&record.claim.uid));
-        Ok(found)
     }
 
     /// The record of one claim, for whoever is about to write it: what cannot be read is moved
     /// aside. One that was being undone is as one that was being prepared.
     pub fn get(&self, uid: &str) -> io::Result<Option<Record>> {
-        self.read(uid, Newer::MoveAside)
+        for suffix in [SUFFIX, INTENT, UNDOING] {
+            let name = format!("{uid}{suffix}");
+            if let Loaded::Record(record) = self.load(uid, &name, Newer::MoveAside)? {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether there is a record of a claim, readable or not.
@@ -265,40 +284,33 @@ impl<D: Disk> Journal<D> {
         Ok(listed.iter().any(|entry| uid_of(&entry.name) == Some(uid)))
     }
 
-    fn read(&self, uid: &str, newer: Newer) -> io::Result<Option<Record>> {
-        if let Some(record) = self.load(uid, &self.path(uid), newer)? {
-            return Ok(Some(record));
-        }
-        let record = match self.load(uid, &self.intent(uid), newer)? {
-            Some(record) => Some(record),
-            None => self.load(uid, &self.undoing(uid), newer)?,
-        };
-        Ok(record.map(|record| Record {
-            phase: Phase::Preparing,
-            ..record
-        }))
-    }
-
-    fn load(&self, uid: &str, path: &Path, newer: Newer) -> io::Result<Option<Record>> {
-        let bytes = match self.disk.read(path) {
+    fn load(&self, uid: &str, name: &str, newer: Newer) -> io::Result<Loaded> {
+        let path = self.folder.join(name);
+        let bytes = match self.disk.read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Gone),
             Err(error) => return Err(error),
         };
         let why = match decode(&bytes) {
-            Ok(record) if record.claim.uid == uid => return Ok(Some(record)),
+            Ok(mut record) if record.claim.uid == uid => {
+                // One that is being undone vouches for nothing any more.
+                if !name.ends_with(SUFFIX) {
+                    record.phase = Phase::Preparing;
+                }
+                return Ok(Loaded::Record(record));
+            }
             Ok(record) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
-            Err(Unreadable::Newer(_)) if newer == Newer::Leave => return Ok(None),
+            Err(Unreadable::Newer(_)) if newer == Newer::Leave => return Ok(Loaded::Unusable),
             // Torn by a power cut, as no process sees a part of what it or another one writes: an
             // intent, or what was about to take its place.
             Err(Unreadable::Header | Unreadable::Checksum) if self.unfinished(uid)? => {
-                disk::discard(&*self.disk, path, Durability::Content)?;
-                return Ok(None);
+                disk::discard(&*self.disk, &path, Durability::Content)?;
+                return Ok(Loaded::Unusable);
             }
             Err(why) => why,
         };
-        self.move_aside(uid, path, why)?;
-        Ok(None)
+        self.move_aside(uid, &path, why)?;
+        Ok(Loaded::Unusable)
     }
 
     /// Whether there is an intent, which goes when the finished record is on the disk.

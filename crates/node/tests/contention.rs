@@ -80,7 +80,7 @@ fn no_device_has_two_holders_and_nothing_is_left() {
     let workers: Vec<_> = (0..4)
         .map(|worker| {
             // As a process of its own.
-            let preparer = open(folder.path(), &hardware);
+            let (preparer, hardware) = (open(folder.path(), &hardware), hardware.clone());
             thread::spawn(move || {
                 for round in 0..ROUNDS {
                     let claim = claim(worker, round);
@@ -88,6 +88,7 @@ fn no_device_has_two_holders_and_nothing_is_left() {
                     while let Err(error) = preparer.prepare(&claim) {
                         let why = error.to_string();
                         assert!(why.contains("still prepared for claim"), "{why}");
+                        assert!(!hardware.0.is_poisoned(), "another worker failed");
                     }
                     preparer.unprepare(&claim.claim).expect("it is undone");
                 }
