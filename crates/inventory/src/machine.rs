@@ -99,6 +99,22 @@ pub struct Efa {
     pub gone: bool,
 }
 
+impl Chip {
+    /// It is not in sysfs any more.
+    pub(crate) fn vanish(&mut self) {
+        self.state = State::Gone;
+        self.node = false;
+    }
+}
+
+impl Efa {
+    /// It is not in sysfs any more.
+    pub(crate) fn vanish(&mut self) {
+        self.gone = true;
+        self.node = false;
+    }
+}
+
 impl Machine {
     /// A machine of the catalogue in good order: what [`crate::emulate`] writes.
     pub fn of(kind: &InstanceType) -> Machine {
@@ -125,21 +141,17 @@ impl Machine {
         }
         for chip in &before.chips {
             if self.chips.iter().all(|known| known.id != chip.id) {
-                self.chips.push(Chip {
-                    state: State::Gone,
-                    node: false,
-                    ..chip.clone()
-                });
+                let mut chip = chip.clone();
+                chip.vanish();
+                self.chips.push(chip);
             }
         }
         self.chips.sort_by_key(|chip| chip.id);
         for efa in &before.efas {
             if self.efas.iter().all(|known| known.address != efa.address) {
-                self.efas.push(Efa {
-                    gone: true,
-                    node: false,
-                    ..efa.clone()
-                });
+                let mut efa = efa.clone();
+                efa.vanish();
+                self.efas.push(efa);
             }
         }
         self.efas.sort_by(|a, b| a.address.cmp(&b.address));

@@ -7,15 +7,21 @@
 //! Sources: the Neuron kernel module (`neuron_sysfs_metrics.c`, `neuron_cdev.c`), amzn-drivers'
 //! `efa`, and the kernel's `Documentation/ABI`.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use trainyard_model::Text;
 
 use crate::machine::{Chip, Ecc, Efa, Machine, State};
 use crate::pci;
+use crate::publish;
 use crate::rules::{Group, Hardware, Place};
+
+/// The Neuron devices, below `/sys`.
+const CHIPS: &str = "class/neuron_device";
+/// The PCI functions, below `/sys`.
+const FUNCTIONS: &str = "bus/pci/devices";
 
 /// Where to read.
 #[derive(Debug, Clone)]
@@ -63,6 +69,34 @@ pub fn discover(roots: &Roots, instance_type: Option<&str>) -> Found {
 /// Reads what one of the drivers needs, and nothing of the other's: it may not be allowed to.
 pub fn discover_for(hardware: Hardware, roots: &Roots, instance_type: Option<&str>) -> Found {
     look(roots, instance_type, &[hardware])
+}
+
+/// Looks again at what can change about some of the devices that were found, by their names in
+/// slices: whether they are still there, their state, their counters, their files below `/dev`. All
+/// else stays as it was.
+pub fn look_again(roots: &Roots, machine: &mut Machine, is_asked: impl Fn(&str) -> bool) {
+    let mut reader = Reader {
+        roots,
+        problems: Vec::new(),
+    };
+    for chip in &mut machine.chips {
+        if is_asked(&publish::chip_name(chip.id)) {
+            let at = Path::new(CHIPS).join(format!("neuron{}", chip.id));
+            match roots.sys.join(&at).exists() {
+                true => reader.condition(chip, &at),
+                false => chip.vanish(),
+            }
+        }
+    }
+    for efa in &mut machine.efas {
+        if is_asked(&publish::efa_name(&efa.address)) {
+            let function = Path::new(FUNCTIONS).join(&*efa.address);
+            match reader.is_efa(&function) {
+                true => reader.uverbs(efa, &function),
+                false => efa.vanish(),
+            }
+        }
+    }
 }
 
 fn look(roots: &Roots, instance_type: Option<&str>, wanted: &[Hardware]) -> Found {
@@ -114,7 +148,7 @@ impl Reader<'_> {
     /// A file's text without its white space; `None` too where there is no other.
     fn text(&mut self, below: impl AsRef<Path>) -> Option<String> {
         let path = self.roots.sys.join(below);
-        let text = fs::read_to_string(&path);
+        let text = read(&path);
         let text = self.open(path, text)?;
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
@@ -149,48 +183,54 @@ impl Reader<'_> {
     }
 
     fn chips(&mut self) -> Vec<Chip> {
-        const CLASS: &str = "class/neuron_device";
         let numbered = |name: &String| name.strip_prefix("neuron")?.parse().ok();
-        let mut ids: Vec<u32> = self.names(CLASS).iter().filter_map(numbered).collect();
+        let mut ids: Vec<u32> = self.names(CHIPS).iter().filter_map(numbered).collect();
         ids.sort_unstable();
         ids.into_iter()
-            .map(|id| self.chip(id, &Path::new(CLASS).join(format!("neuron{id}"))))
+            .map(|id| self.chip(id, &Path::new(CHIPS).join(format!("neuron{id}"))))
             .collect()
     }
 
     fn chip(&mut self, id: u32, at: &Path) -> Chip {
-        let hardware = at.join("stats/hardware");
-        let mut count = |name| self.number(hardware.join(name)).unwrap_or_default();
-        let ecc = Ecc {
-            sram: count("sram_ecc_uncorrected"),
-            memory: count("mem_ecc_uncorrected"),
-            repairable: count("mem_ecc_repairable_uncorrected"),
-        };
-        let state = match self.number(at.join("reset")) {
-            Some(0) => State::Resetting,
-            Some(1) => State::Ready,
-            Some(2) => State::Invalid,
-            Some::<u32>(_) | None => State::Unknown,
-        };
         let text =
             |reader: &mut Self, below| Text::from(reader.text(at.join(below)).unwrap_or_default());
-        Chip {
+        let mut chip = Chip {
             id,
             silicon: text(self, "info/architecture/device_name"),
             serial: text(self, "info/serial_number"),
             cores: self.number(at.join("core_count")),
             connected: self.connected(&at.join("connected_devices")),
             address: None,
-            ecc,
-            state,
-            node: self.has_node(&format!("neuron{id}")),
-        }
+            ecc: Ecc::default(),
+            state: State::default(),
+            node: false,
+        };
+        self.condition(&mut chip, at);
+        chip
+    }
+
+    /// What can change about a chip.
+    fn condition(&mut self, chip: &mut Chip, at: &Path) {
+        let hardware = at.join("stats/hardware");
+        let mut count = |name| self.number(hardware.join(name)).unwrap_or_default();
+        chip.ecc = Ecc {
+            sram: count("sram_ecc_uncorrected"),
+            memory: count("mem_ecc_uncorrected"),
+            repairable: count("mem_ecc_repairable_uncorrected"),
+        };
+        chip.state = match self.number(at.join("reset")) {
+            Some(0) => State::Resetting,
+            Some(1) => State::Ready,
+            Some(2) => State::Invalid,
+            Some::<u32>(_) | None => State::Unknown,
+        };
+        chip.node = self.has_node(&format!("neuron{}", chip.id));
     }
 
     /// The kernel prints them in no order of ids.
     fn connected(&mut self, below: &Path) -> Option<Vec<u32>> {
         let path = self.roots.sys.join(below);
-        let text = fs::read_to_string(&path);
+        let text = read(&path);
         let text = self.open(path, text)?;
         let ids = text.split(',').map(str::trim);
         let mut ids: Vec<u32> = ids.filter_map(|id| id.parse().ok()).collect();
@@ -224,43 +264,56 @@ impl Reader<'_> {
     }
 
     fn is_chip(&mut self, address: &str) -> bool {
-        let function = Path::new("bus/pci/devices").join(address);
+        let function = Path::new(FUNCTIONS).join(address);
         self.id(&function, "vendor") == pci::VENDOR
             && pci::CHIPS.contains(&self.id(&function, "device").as_str())
     }
 
     fn efas(&mut self) -> Vec<Efa> {
-        const BUS: &str = "bus/pci/devices";
-        let addresses = self.names(BUS);
+        let addresses = self.names(FUNCTIONS);
         let mut efas = Vec::new();
         for address in addresses {
-            let function = Path::new(BUS).join(&address);
-            // What is bound to the driver is an EFA, whatever its id: new ones come.
-            let driver = fs::read_link(self.roots.sys.join(&function).join("driver"));
-            if driver.is_ok_and(|driver| driver.ends_with(pci::EFA_DRIVER)) {
+            let function = Path::new(FUNCTIONS).join(&address);
+            if self.is_efa(&function) {
                 efas.push(self.efa(address, &function));
             }
         }
         efas
     }
 
+    /// What is bound to the driver is an EFA, whatever its id: new ones come.
+    fn is_efa(&self, function: &Path) -> bool {
+        let driver = fs::read_link(self.roots.sys.join(function).join("driver"));
+        driver.is_ok_and(|driver| driver.ends_with(pci::EFA_DRIVER))
+    }
+
     fn efa(&mut self, address: String, function: &Path) -> Efa {
-        let uverbs = self.names(function.join("infiniband_verbs"));
-        let uverbs = uverbs
-            .iter()
-            .find_map(|name| name.strip_prefix("uverbs")?.parse().ok());
         let rdma = self.names(function.join("infiniband")).into_iter().next();
         let numa: Option<i64> = self.number(function.join("numa_node"));
-        Efa {
+        let mut efa = Efa {
             subsystem: self.id(function, "subsystem_device").into(),
             root: self.root(function).into(),
             numa: numa.filter(|node| *node >= 0),
             rdma: rdma.unwrap_or_default().into(),
-            node: uverbs.is_some_and(|n: u32| self.has_node(&format!("infiniband/uverbs{n}"))),
-            uverbs,
+            uverbs: None,
+            node: false,
             gone: false,
             address: address.into(),
-        }
+        };
+        self.uverbs(&mut efa, function);
+        efa
+    }
+
+    /// What can change about an EFA.
+    fn uverbs(&mut self, efa: &mut Efa, function: &Path) {
+        let names = self.names(function.join("infiniband_verbs"));
+        let mut numbers = names
+            .iter()
+            .filter_map(|name| name.strip_prefix("uverbs")?.parse().ok());
+        efa.uverbs = numbers.next();
+        let node = |number| self.has_node(&format!("infiniband/uverbs{number}"));
+        efa.node = efa.uverbs.is_some_and(node);
+        efa.gone = false;
     }
 
     /// First part of the function's place among the devices, such as `pci0000:c8`.
@@ -277,7 +330,7 @@ impl Reader<'_> {
 
     /// Every machine has the files; one that is in no UltraServer names no mode.
     fn ultraserver(&mut self) -> Option<Group> {
-        let class = Path::new("class/neuron_device");
+        let class = Path::new(CHIPS);
         let modes = self.text(class.join("ultraserver_mode"))?;
         let mut place = Place::default();
         let mut electing = modes == BUSY;
@@ -300,6 +353,19 @@ impl Reader<'_> {
         }
         (!place.modes.is_empty()).then_some(Group::Elected(place))
     }
+}
+
+/// A file's text, in as few calls as can be: there are hundreds of files. The kernel hands out an
+/// attribute as a whole, and a file ends where a read comes up short.
+fn read(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut bytes = [0; 4096];
+    let length = file.read(&mut bytes)?;
+    let mut text = bytes[..length].to_vec();
+    if length == bytes.len() {
+        file.read_to_end(&mut text)?;
+    }
+    String::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// What the kernel says while the nodes of an UltraServer find each other.

@@ -176,6 +176,46 @@ fn faults_are_found() {
 }
 
 #[test]
+fn a_second_look_at_a_device_finds_what_a_whole_look_finds() {
+    let kind = find("trn2.48xlarge");
+    let folder = folder("second-look");
+    let faults = [
+        "gone=neuron-device-3",
+        "no-node=neuron4",
+        "mem-ecc=5",
+        "sram-ecc=6",
+        "repairable-ecc=7",
+        "reset=8",
+        "invalid=9",
+        "gone=0000:c9:00.0",
+        "no-node=pci-0000-b4-00-0",
+    ];
+    let roots = Roots {
+        sys: folder.join("sys"),
+        dev: folder.join("dev"),
+    };
+    write(&folder, kind, &Options::default());
+    let before = read(&folder);
+    write(&folder, kind, &options(&faults));
+    let mut faulty = read(&folder);
+    faulty.remember(&before);
+    assert_ne!(faulty, before);
+    let mut machine = before.clone();
+    sysfs::look_again(&roots, &mut machine, |_| true);
+    assert_eq!(machine, faulty);
+    // What nobody asked for is as it was.
+    let mut machine = before.clone();
+    sysfs::look_again(&roots, &mut machine, |name| name == "neuron-device-5");
+    let changed = machine.chips.iter().zip(&before.chips);
+    let changed: Vec<u32> = changed.filter(|(a, b)| a != b).map(|(a, _)| a.id).collect();
+    assert_eq!((changed, &machine.efas), (vec![5], &before.efas));
+    // And what has come back is back.
+    write(&folder, kind, &Options::default());
+    sysfs::look_again(&roots, &mut faulty, |_| true);
+    assert_eq!(faulty, before);
+}
+
+#[test]
 fn another_type_replaces_the_tree() {
     let folder = folder("another");
     write(&folder, find("trn2u.48xlarge"), &Options::default());

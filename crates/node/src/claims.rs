@@ -113,22 +113,29 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         deadline: Instant,
     ) -> Result<Vec<PreparedDevice>, PrepareError> {
         usable_as_file_name(&claim.uid).map_err(PrepareError::Refused)?;
-        let ours = match self.read(claim, deadline).await {
-            Ok(object) => self.ours(claim, &object)?,
-            Err(ApiError::NotFound) => {
-                return Err(PrepareError::Refused(format!(
-                    "claim {claim} does not exist"
-                )));
-            }
-            Err(error) => return self.recall(claim, &error.to_string()).await,
-        };
+        let (preparer, uid) = (self.preparer.clone(), claim.uid.clone());
+        let begin = timeout_at(deadline, on_a_thread(move || preparer.begin(&uid)));
+        let (read, begun) = tokio::join!(self.read(claim, deadline), begin);
+        // What is not done in time goes on, and the next call finds what became of it.
+        let late = |_| PrepareError::Transient(format!("claim {claim} is still being prepared"));
+        let begun = begun.map_err(late)??;
         let preparer = self.preparer.clone();
-        let work = on_a_thread(move || preparer.prepare(&ours));
-        // The work goes on, and the next call finds what became of it.
-        timeout_at(deadline, work).await.unwrap_or_else(|_| {
-            let why = format!("claim {claim} is still being prepared");
-            Err(PrepareError::Transient(why))
-        })
+        let ours = match read {
+            Ok(object) => self.ours(claim, &object),
+            Err(ApiError::NotFound) => {
+                let why = format!("claim {claim} does not exist");
+                Err(PrepareError::Refused(why))
+            }
+            // Without the API server, a claim that was prepared before can still be confirmed.
+            Err(error) => {
+                let why = format!("cannot read claim {claim}: {error}");
+                let recalled = on_a_thread(move || preparer.recall(begun)).await?;
+                return recalled.ok_or(PrepareError::Transient(why));
+            }
+        };
+        // Whatever it is: a thread gives the claim back.
+        let work = on_a_thread(move || preparer.prepare(begun, &ours?));
+        timeout_at(deadline, work).await.map_err(late)?
     }
 
     async fn read(&self, claim: &ClaimRef, deadline: Instant) -> Result<ResourceClaim, ApiError> {
@@ -150,17 +157,6 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             error if error.may_pass() => PrepareError::Transient(error.to_string()),
             error => PrepareError::Refused(error.to_string()),
         })
-    }
-
-    /// Without the API server, a claim that was prepared before can still be confirmed.
-    async fn recall(
-        &self,
-        claim: &ClaimRef,
-        why: &str,
-    ) -> Result<Vec<PreparedDevice>, PrepareError> {
-        let (preparer, uid) = (self.preparer.clone(), claim.uid.clone());
-        let recalled = on_a_thread(move || preparer.recall(&uid)).await?;
-        recalled.ok_or_else(|| PrepareError::Transient(format!("cannot read claim {claim}: {why}")))
     }
 
     /// Undoes a claim, trying until `deadline`.

@@ -87,6 +87,13 @@ pub struct Places {
     pub cdi: PathBuf,
 }
 
+/// A claim that nobody else works on, as long as this is not dropped.
+pub struct Begun {
+    uid: String,
+    record: Option<Record>,
+    _lock: Box<dyn Lock>,
+}
+
 /// Prepares the claims of one driver.
 pub struct Preparer<H, K> {
     driver: Arc<H>,
@@ -123,11 +130,24 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         })
     }
 
+    /// What can be done for a claim while it is being read from the API server.
+    pub fn begin(&self, uid: &str) -> Result<Begun, Error> {
+        let lock = self.lock(uid)?;
+        Ok(Begun {
+            record: self.read(uid)?,
+            uid: uid.to_owned(),
+            _lock: lock,
+        })
+    }
+
     /// Prepares a claim, or confirms that it is prepared.
-    pub fn prepare(&self, claim: &Claim) -> Result<Vec<PreparedDevice>, PrepareError> {
-        let uid = &claim.claim.uid;
-        let _claim = self.lock(uid)?;
-        if let Some(record) = self.read(uid)? {
+    pub fn prepare(
+        &self,
+        begun: Begun,
+        claim: &Claim,
+    ) -> Result<Vec<PreparedDevice>, PrepareError> {
+        debug_assert_eq!(begun.uid, claim.claim.uid, "begun for another claim");
+        if let Some(record) = begun.record {
             if self.stands(&record) && record.is_of(claim) {
                 self.write_cdi(&record)?;
                 return Ok(self.answer(&record));
@@ -148,9 +168,8 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
     }
 
     /// The answer for a claim that is prepared already, when nobody can say what it is allocated.
-    pub fn recall(&self, uid: &str) -> Result<Option<Vec<PreparedDevice>>, Error> {
-        let _claim = self.lock(uid)?;
-        let Some(record) = self.read(uid)?.filter(|record| self.stands(record)) else {
+    pub fn recall(&self, begun: Begun) -> Result<Option<Vec<PreparedDevice>>, Error> {
+        let Some(record) = begun.record.filter(|record| self.stands(record)) else {
             return Ok(None);
         };
         self.write_cdi(&record)?;

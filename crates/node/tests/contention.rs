@@ -85,7 +85,8 @@ fn no_device_has_two_holders_and_nothing_is_left() {
                 for round in 0..ROUNDS {
                     let claim = claim(worker, round);
                     // The others let go of their devices, so this ends.
-                    while let Err(error) = preparer.prepare(&claim) {
+                    let begin = || preparer.begin(&claim.claim.uid).expect("it begins");
+                    while let Err(error) = preparer.prepare(begin(), &claim) {
                         let why = error.to_string();
                         assert!(why.contains("still prepared for claim"), "{why}");
                         assert!(!hardware.0.is_poisoned(), "another worker failed");

@@ -129,7 +129,7 @@ impl World {
     fn prepare(&mut self, number: u8) {
         let claim = claim(number);
         self.touched.insert(number);
-        match self.preparer.prepare(&claim) {
+        match prepare(&self.preparer, &claim) {
             Ok(devices) => {
                 if let Some(before) = self.prepared.insert(number, devices.clone()) {
                     assert_eq!(before, devices, "a repeated call gives the same answer");
@@ -251,6 +251,14 @@ fn open(disk: &FakeDisk, hardware: &Arc<Hardware>, boot: u32) -> Preparer<Hardwa
     .unwrap()
 }
 
+/// As when the kubelet asks.
+fn prepare(
+    preparer: &Preparer<Hardware, FakeDisk>,
+    claim: &Claim,
+) -> Result<Vec<PreparedDevice>, PrepareError> {
+    preparer.prepare(preparer.begin(&claim.claim.uid)?, claim)
+}
+
 fn reference(number: u8) -> ClaimRef {
     ClaimRef {
         namespace: "ns".into(),
@@ -361,7 +369,7 @@ fn every_crash_point_of_one_claim_is_survived() {
         }
         let world = World::new();
         world.disk.die_after(steps);
-        if world.preparer.prepare(&claim(0)).is_ok() {
+        if prepare(&world.preparer, &claim(0)).is_ok() {
             survived = steps;
             break;
         }
@@ -402,7 +410,7 @@ fn a_full_disk_refuses_new_claims_and_still_lets_old_ones_go() {
     let mut world = World::new();
     world.prepare(0);
     world.disk.set_full(true);
-    let error = world.preparer.prepare(&claim(2)).unwrap_err();
+    let error = prepare(&world.preparer, &claim(2)).unwrap_err();
     assert!(matches!(error, PrepareError::Transient(_)), "{error}");
     assert_eq!(world.files_of("uid-2"), Vec::<PathBuf>::new());
     world.unprepare(0);
@@ -418,7 +426,7 @@ fn a_claim_with_another_allocation_gets_its_new_devices() {
     world.prepare(0);
     let mut moved = claim(2);
     moved.claim = reference(0);
-    let devices = world.preparer.prepare(&moved).unwrap();
+    let devices = prepare(&world.preparer, &moved).unwrap();
     assert_eq!(devices[0].device, "d2");
     world.prepared.insert(0, devices);
     world.check();
@@ -435,5 +443,5 @@ fn what_an_earlier_boot_held_keeps_nobody_waiting() {
     // As if the clean-up at the start had failed.
     let preparer = open(&world.disk, &world.hardware, 1);
     assert_eq!(preparer.claims().unwrap(), [reference(0)]);
-    assert!(preparer.prepare(&claim(1)).is_ok());
+    assert!(prepare(&preparer, &claim(1)).is_ok());
 }

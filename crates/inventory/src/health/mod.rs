@@ -199,6 +199,24 @@ impl Health {
     /// Takes in the readings of all devices at one time. One that was known and is not among them is
     /// gone.
     pub fn observe(&mut self, now: Duration, readings: &BTreeMap<Text, Reading>) -> Vec<Change> {
+        self.take_in(now, readings, |_| true)
+    }
+
+    /// Takes in the readings of some devices, and leaves the others as they are.
+    pub fn observe_some(
+        &mut self,
+        now: Duration,
+        readings: &BTreeMap<Text, Reading>,
+    ) -> Vec<Change> {
+        self.take_in(now, readings, |name| readings.contains_key(name))
+    }
+
+    fn take_in(
+        &mut self,
+        now: Duration,
+        readings: &BTreeMap<Text, Reading>,
+        is_read: impl Fn(&Text) -> bool,
+    ) -> Vec<Change> {
         for name in readings.keys() {
             if !self.devices.contains_key(name) {
                 let mut device = Device::default();
@@ -207,7 +225,7 @@ impl Health {
             }
         }
         let mut changes = Vec::new();
-        for (name, device) in &mut self.devices {
+        for (name, device) in self.devices.iter_mut().filter(|(name, _)| is_read(name)) {
             let reading = readings.get(name).filter(|reading| reading.present);
             for (fault, there) in device.read(reading) {
                 let rule = self.policy.rule(fault);

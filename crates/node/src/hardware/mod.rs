@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use trainyard_inventory::health::{self, Fault, Health};
+use trainyard_inventory::health::{self, Change, Fault, Health};
 use trainyard_inventory::machine::{Ecc, Machine};
 use trainyard_inventory::node::INSTANCE_TYPE_LABEL;
 use trainyard_inventory::publish::{self, NODE_DEVICE};
@@ -30,8 +30,8 @@ use trainyard_wire::convert;
 
 use crate::disk::{Disk, LocalDisk};
 use crate::driver::{
-    self, Claim, DeviceHealth, DeviceNode, Driver, DriverError, Edits, Node, Pool, PrepareError,
-    Survey,
+    self, Allocated, Claim, DeviceHealth, DeviceNode, Driver, DriverError, Edits, Node, Pool,
+    PrepareError, Survey,
 };
 use crate::plugin::{self, Plugin, StartError};
 use crate::ports::{Api, Event, Events, Regarding, Severity};
@@ -57,8 +57,6 @@ pub struct HardwareDriver {
 
 /// What was found when last looked.
 struct State {
-    /// When that look began.
-    looked: Option<Instant>,
     /// The Node as it was last heard of.
     node: Option<Node>,
     machine: Machine,
@@ -172,7 +170,6 @@ impl HardwareDriver {
             events,
             began: Instant::now(),
             state: Mutex::new(State {
-                looked: None,
                 node: None,
                 machine: Machine::default(),
                 health,
@@ -202,7 +199,6 @@ impl HardwareDriver {
 
     /// Looks at the hardware, and for a device plugin.
     fn look(&self, state: &mut State, node: &Node) {
-        state.looked = Some(Instant::now());
         let label = node.labels.get(INSTANCE_TYPE_LABEL).map(String::as_str);
         let found = sysfs::discover_for(self.own.hardware, &self.config.roots, label);
         self.report_problems(state, &found.problems);
@@ -210,7 +206,26 @@ impl HardwareDriver {
         machine.remember(&state.machine);
         let readings = health::readings(&machine, self.own.hardware);
         state.machine = machine;
-        for change in state.health.observe(self.began.elapsed(), &readings) {
+        let changes = state.health.observe(self.began.elapsed(), &readings);
+        self.take_note(state, node, changes);
+    }
+
+    /// Looks at the devices of a claim alone, and for a device plugin: a pod is waiting.
+    fn look_again(&self, state: &mut State, node: &Node, devices: &[Allocated]) {
+        let is_asked = |name: &str| {
+            let mut asked = devices.iter().map(|device| &*device.device);
+            asked.any(|device| device == name || device == NODE_DEVICE)
+        };
+        sysfs::look_again(&self.config.roots, &mut state.machine, is_asked);
+        let mut readings = health::readings(&state.machine, self.own.hardware);
+        readings.retain(|name, _| is_asked(name));
+        let changes = state.health.observe_some(self.began.elapsed(), &readings);
+        self.take_note(state, node, changes);
+    }
+
+    /// After a look: tells what has changed, and remembers what must outlive a restart.
+    fn take_note(&self, state: &mut State, node: &Node, changes: Vec<Change>) {
+        for change in changes {
             let (device, fault) = (&*change.device, change.fault.name());
             if change.raised {
                 let what = change.fault.words();
@@ -323,22 +338,32 @@ impl HardwareDriver {
         devices
     }
 
-    /// What there is, looked at since `asked`: many claims that are prepared at one time share a
-    /// look.
-    fn present(&self, asked: Instant) -> Result<Present, PrepareError> {
+    /// What there is, after a look.
+    fn present(&self, look: impl FnOnce(&mut State, &Node)) -> Result<Present, PrepareError> {
         let mut state = self.state();
         let Some(node) = state.node.clone() else {
             let why = format!("Node {} was not read yet", self.config.node);
             return Err(PrepareError::Transient(why));
         };
-        if state.looked.is_none_or(|looked| looked < asked) {
-            self.look(&mut state, &node);
-        }
+        look(&mut state, &node);
         if let Some(sign) = &state.conflict {
             return Err(PrepareError::Refused(self.conflict(sign)));
         }
         let (kind, publish) = (self.own.hardware, self.config.publish);
         Ok(Present::found(&state.machine, kind, publish, &state.health))
+    }
+
+    fn check(&self, claim: &Claim, present: &Present) -> Result<rules::Edits, Refusal> {
+        let status = claim.object.status.as_ref();
+        let allocation = status.and_then(|status| status.allocation.as_ref());
+        let allocation = allocation.map(convert::allocation).unwrap_or_default();
+        rules::check(&Question {
+            hardware: self.own.hardware,
+            driver: &self.own.name,
+            claim: &convert::claim(&claim.object),
+            allocation: &allocation,
+            present,
+        })
     }
 
     fn edits(&self, edits: rules::DeviceEdits) -> Edits {
@@ -425,17 +450,12 @@ impl Driver for HardwareDriver {
     }
 
     fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError> {
-        let present = self.present(Instant::now())?;
-        let status = claim.object.status.as_ref();
-        let allocation = status.and_then(|status| status.allocation.as_ref());
-        let allocation = allocation.map(convert::allocation).unwrap_or_default();
-        let edits = rules::check(&Question {
-            hardware: self.own.hardware,
-            driver: &self.own.name,
-            claim: &convert::claim(&claim.object),
-            allocation: &allocation,
-            present: &present,
-        })?;
+        let present = self.present(|state, node| self.look_again(state, node, &claim.devices))?;
+        let edits = match self.check(claim, &present) {
+            Ok(edits) => edits,
+            // Not for something that has changed elsewhere since.
+            Err(_) => self.check(claim, &self.present(|state, node| self.look(state, node))?)?,
+        };
         for warning in edits.warnings {
             let (uid, note) = (&claim.claim.uid, warning.message);
             tracing::warn!(driver = self.own.name, claim.uid = uid, "{note}");
