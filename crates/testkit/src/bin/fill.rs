@@ -1,5 +1,6 @@
 //! Fills copies of the node of a scenario (standard input) with its claim, first fit, remembering the
-//! first node with room: `fill NODES`. Prints how many fitted, and how long it took.
+//! first node with room: `fill NODES`. Prints how many fitted, and how long it took: the median of five
+//! fills, each of nodes that were never asked.
 
 use std::error::Error;
 use std::io;
@@ -17,9 +18,27 @@ use trainyard_wire::convert;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Fills by themselves; a few, since a machine that is shared is slow for a moment now and then.
+const FILLS: usize = 5;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let count: usize = std::env::args().nth(1).unwrap_or_default().parse()?;
     let scenario: Value = serde_json::from_reader(io::stdin())?;
+    let mut fills = Vec::new();
+    for _ in 0..FILLS {
+        fills.push(fill(&scenario, count)?);
+    }
+    fills.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let (placed, seconds) = fills[FILLS / 2];
+    println!(
+        "{}",
+        json!({"name": scenario["name"], "nodes": count, "placed": placed, "seconds": seconds})
+    );
+    Ok(())
+}
+
+/// How many claims found a place, and how many seconds that took.
+fn fill(scenario: &Value, count: usize) -> Result<(usize, f64), Box<dyn Error>> {
     let list = |key: &str| scenario[key].as_array().cloned().unwrap_or_default();
     let features: Features = Feature::ALL
         .into_iter()
@@ -64,10 +83,5 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "{}",
-        json!({"name": scenario["name"], "nodes": count, "placed": placed, "seconds": seconds})
-    );
-    Ok(())
+    Ok((placed, start.elapsed().as_secs_f64()))
 }
