@@ -160,17 +160,17 @@ impl Constraint {
             };
             choice.constraints.push((at, column));
         }
-        let site = problem.site.clone();
+        let site = &problem.site;
         let lists = problem.features.has(Feature::ListTypeAttributes);
         let published = |inventory: &Inventory<E>| {
             let mut table = Table::new(lists, site.ground.places.len());
             (
-                published_column(inventory, &site, attribute, &mut table),
+                published_column(inventory, site, attribute, &mut table),
                 table,
             )
         };
         let values = if derived.is_empty() {
-            inventory.values(&site, attribute, |inventory| {
+            inventory.values(site, attribute, |inventory| {
                 let (column, table) = published(inventory);
                 Values::new(smallvec![column], table)
             })

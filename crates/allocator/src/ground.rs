@@ -72,7 +72,7 @@ impl Ground {
 }
 
 /// Which devices a list of selectors lets pass, and on which it fails.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Candidates {
     pub suited: Bits,
     pub broken: Bits,
@@ -93,7 +93,7 @@ pub(crate) struct Grounds {
 #[derive(Debug)]
 struct Known {
     ground: Arc<Ground>,
-    candidates: FxHashMap<Selectors, Arc<Candidates>>,
+    candidates: FxHashMap<Selectors, Candidates>,
     values: FxHashMap<Text, Arc<Values>>,
 }
 
@@ -218,12 +218,12 @@ impl<E: Engine> Inventory<E> {
         features: Features,
         site: &Site,
         programs: &[ProgramId],
-    ) -> Arc<Candidates> {
+    ) -> Candidates {
         let id = site.ground.id;
         if let Some(known) = self.learned.grounds.known[id].candidates.get(programs) {
             return known.clone();
         }
-        let candidates = Arc::new(self.ask_selectors(features, site, programs));
+        let candidates = self.ask_selectors(features, site, programs);
         let known = &mut self.learned.grounds.known[id].candidates;
         known.insert(programs.into(), candidates.clone());
         candidates

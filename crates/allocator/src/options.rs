@@ -15,6 +15,7 @@ use trainyard_model::taint::{Effect, Taint, Toleration};
 use crate::allocated::Use;
 use crate::bits::Bits;
 use crate::capacity;
+use crate::ground::Candidates;
 use crate::inventory::{Inventory, Selectors};
 use crate::nodes;
 use crate::pools::Health;
@@ -159,10 +160,10 @@ fn find_devices<E: Engine>(
     problem: &Problem<'_>,
     choice: &mut Choice<'_>,
 ) {
-    let candidates = inventory.candidates(problem.features, &problem.site, &choice.selectors);
+    let Candidates { mut suited, broken } =
+        inventory.candidates(problem.features, &problem.site, &choice.selectors);
     let all = wants_all(choice.query);
-    choice.broken.add(&candidates.broken);
-    let mut suited = candidates.suited.clone();
+    choice.broken = broken;
     // A device in use is passed over before anything is evaluated, but not where all are collected.
     if !choice.admin && !all {
         choice.broken.drop(&problem.held);

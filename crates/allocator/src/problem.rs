@@ -160,8 +160,17 @@ pub(crate) fn device_at<'i, E: Engine>(
     problem: &Problem<'_>,
     place: usize,
 ) -> (&'i ResourceSlice, &'i Device) {
-    let slice = &inventory.slice(problem.slice_at(place)).source;
-    (slice, &slice.devices[problem.place(place).device as usize])
+    device_of(inventory, &problem.site, place)
+}
+
+fn device_of<'i, E: Engine>(
+    inventory: &'i Inventory<E>,
+    site: &Site,
+    place: usize,
+) -> (&'i ResourceSlice, &'i Device) {
+    let Place { slice, device, .. } = site.ground.places[place];
+    let slice = &inventory.slice(site.slices[slice as usize]).source;
+    (slice, &slice.devices[device as usize])
 }
 
 /// Prepares a question.
@@ -202,13 +211,19 @@ pub(crate) fn prepare<'a, E: Engine>(
 
 /// Who is in use, and what is left of those that may be shared.
 fn describe_places<E: Engine>(inventory: &Inventory<E>, problem: &mut Problem<'_>) {
-    let site = problem.site.clone();
+    let Problem {
+        site,
+        held,
+        shared,
+        room,
+        ..
+    } = problem;
     let multi = &site.ground.multi;
     for place in multi.iter() {
-        let (_, device) = device_at(inventory, problem, place);
+        let (_, device) = device_of(inventory, site, place);
         let capacities = device.capacity.values();
-        let room = capacities.map(|capacity| capacity.value.nanos());
-        problem.room.push((place, room.collect()));
+        let capacities = capacities.map(|capacity| capacity.value.nanos());
+        room.push((place, capacities.collect()));
     }
     for (index, pool) in site.pools.iter().enumerate() {
         let in_use = inventory.allocated.of_pool(pool.id);
@@ -224,23 +239,22 @@ fn describe_places<E: Engine>(inventory: &Inventory<E>, problem: &mut Problem<'_
             };
             let place = *place as usize;
             if !used.exclusive.is_empty() {
-                problem.held.insert(place);
+                held.insert(place);
             }
             if used.shared() {
-                problem.shared.insert(place);
+                shared.insert(place);
             }
             let Some(taken) = used.capacity().filter(|_| multi.has(place)) else {
                 continue;
             };
-            let (_, device) = device_at(inventory, problem, place);
-            let room = device.capacity.iter().map(|(name, capacity)| {
+            let (_, device) = device_of(inventory, site, place);
+            let left = device.capacity.iter().map(|(name, capacity)| {
                 let taken = taken.get(name);
                 let left = taken.map_or(capacity.value, |taken| capacity.value.sub(*taken));
                 left.nanos()
             });
-            let room = room.collect();
-            let found = problem.room.binary_search_by_key(&place, |(at, _)| *at);
-            problem.room[found.expect("every shared device has room")].1 = room;
+            let found = room.binary_search_by_key(&place, |(at, _)| *at);
+            room[found.expect("every shared device has room")].1 = left.collect();
         }
     }
 }

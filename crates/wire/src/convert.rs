@@ -39,12 +39,18 @@ fn or_empty(value: Option<&String>) -> Text {
     optional(value).unwrap_or_default()
 }
 
+/// A list that may be absent.
+fn each<T, U>(list: Option<&Vec<T>>, convert: impl FnMut(&T) -> U) -> Vec<U> {
+    list.map(|list| list.iter().map(convert).collect())
+        .unwrap_or_default()
+}
+
 fn texts(values: &[String]) -> Vec<Text> {
     values.iter().map(|value| text(value)).collect()
 }
 
 fn texts_of(values: Option<&Vec<String>>) -> Vec<Text> {
-    values.map(|values| texts(values)).unwrap_or_default()
+    each(values, |value| text(value))
 }
 
 fn quantity(value: &ApiQuantity) -> Quantity {
@@ -71,14 +77,11 @@ pub fn node(node: &core::Node) -> Node {
 /// A node selector.
 pub fn node_selector(selector: &core::NodeSelector) -> NodeSelector {
     let requirements = |list: Option<&Vec<core::NodeSelectorRequirement>>| {
-        list.into_iter()
-            .flatten()
-            .map(|r| NodeSelectorRequirement {
-                key: text(&r.key),
-                operator: text(&r.operator),
-                values: texts_of(r.values.as_ref()),
-            })
-            .collect()
+        each(list, |r| NodeSelectorRequirement {
+            key: text(&r.key),
+            operator: text(&r.operator),
+            values: texts_of(r.values.as_ref()),
+        })
     };
     NodeSelector {
         terms: selector
@@ -239,23 +242,18 @@ pub fn class(class: &api::DeviceClass) -> DeviceClass {
     DeviceClass {
         name: or_empty(class.metadata.name.as_ref()),
         selectors: selectors(spec.and_then(|spec| spec.selectors.as_ref())),
-        config: spec
-            .and_then(|spec| spec.config.as_ref())
-            .into_iter()
-            .flatten()
-            .map(|entry| entry.opaque.as_ref().map(opaque))
-            .collect(),
+        config: each(spec.and_then(|spec| spec.config.as_ref()), |entry| {
+            entry.opaque.as_ref().map(opaque)
+        }),
         extended_resource_name: spec
             .and_then(|spec| optional(spec.extended_resource_name.as_ref())),
     }
 }
 
 fn selectors(selectors: Option<&Vec<api::DeviceSelector>>) -> Vec<Option<Text>> {
-    selectors
-        .into_iter()
-        .flatten()
-        .map(|selector| selector.cel.as_ref().map(|cel| text(&cel.expression)))
-        .collect()
+    each(selectors, |selector| {
+        selector.cel.as_ref().map(|cel| text(&cel.expression))
+    })
 }
 
 fn opaque(opaque: &api::OpaqueDeviceConfiguration) -> Opaque {
@@ -278,31 +276,25 @@ pub fn claim_of(metadata: &ObjectMeta, spec: Option<&api::ResourceClaimSpec>) ->
         namespace: or_empty(metadata.namespace.as_ref()),
         name: or_empty(metadata.name.as_ref()),
         uid: or_empty(metadata.uid.as_ref()),
-        requests: devices
-            .and_then(|devices| devices.requests.as_ref())
-            .into_iter()
-            .flatten()
-            .map(request)
-            .collect(),
-        constraints: devices
-            .and_then(|devices| devices.constraints.as_ref())
-            .into_iter()
-            .flatten()
-            .map(|constraint| Constraint {
+        requests: each(
+            devices.and_then(|devices| devices.requests.as_ref()),
+            request,
+        ),
+        constraints: each(
+            devices.and_then(|devices| devices.constraints.as_ref()),
+            |constraint| Constraint {
                 requests: texts_of(constraint.requests.as_ref()),
                 match_attribute: optional(constraint.match_attribute.as_ref()),
                 distinct_attribute: optional(constraint.distinct_attribute.as_ref()),
-            })
-            .collect(),
-        config: devices
-            .and_then(|devices| devices.config.as_ref())
-            .into_iter()
-            .flatten()
-            .map(|config| ClaimConfig {
+            },
+        ),
+        config: each(
+            devices.and_then(|devices| devices.config.as_ref()),
+            |config| ClaimConfig {
                 requests: texts_of(config.requests.as_ref()),
                 opaque: config.opaque.as_ref().map(opaque),
-            })
-            .collect(),
+            },
+        ),
     }
 }
 
@@ -320,22 +312,17 @@ fn request(request: &api::DeviceRequest) -> DeviceRequest {
             capacity: capacity_requests(exactly.capacity.as_ref()),
             derived_attributes: derived(exactly.derived_attributes.as_ref()),
         }),
-        first_available: request
-            .first_available
-            .iter()
-            .flatten()
-            .map(|sub| DeviceQuery {
-                name: text(&sub.name),
-                class: text(&sub.device_class_name),
-                selectors: selectors(sub.selectors.as_ref()),
-                mode: mode(sub.allocation_mode.as_deref()),
-                count: sub.count.unwrap_or_default(),
-                admin_access: None,
-                tolerations: tolerations(sub.tolerations.as_ref()),
-                capacity: capacity_requests(sub.capacity.as_ref()),
-                derived_attributes: derived(sub.derived_attributes.as_ref()),
-            })
-            .collect(),
+        first_available: each(request.first_available.as_ref(), |sub| DeviceQuery {
+            name: text(&sub.name),
+            class: text(&sub.device_class_name),
+            selectors: selectors(sub.selectors.as_ref()),
+            mode: mode(sub.allocation_mode.as_deref()),
+            count: sub.count.unwrap_or_default(),
+            admin_access: None,
+            tolerations: tolerations(sub.tolerations.as_ref()),
+            capacity: capacity_requests(sub.capacity.as_ref()),
+            derived_attributes: derived(sub.derived_attributes.as_ref()),
+        }),
     }
 }
 
@@ -364,24 +351,19 @@ fn capacity_requests(
 }
 
 fn derived(list: Option<&Vec<api::DeviceDerivedAttribute>>) -> Vec<DerivedAttribute> {
-    list.into_iter()
-        .flatten()
-        .map(|derived| DerivedAttribute {
-            name: text(&derived.name),
-            expression: text(&derived.expression),
-        })
-        .collect()
+    each(list, |derived| DerivedAttribute {
+        name: text(&derived.name),
+        expression: text(&derived.expression),
+    })
 }
 
 /// What a claim was given.
 pub fn allocation(allocation: &api::AllocationResult) -> AllocationResult {
     let devices = allocation.devices.as_ref();
     AllocationResult {
-        results: devices
-            .and_then(|devices| devices.results.as_ref())
-            .into_iter()
-            .flatten()
-            .map(|result| DeviceResult {
+        results: each(
+            devices.and_then(|devices| devices.results.as_ref()),
+            |result| DeviceResult {
                 request: text(&result.request),
                 driver: text(&result.driver),
                 pool: text(&result.pool),
@@ -396,13 +378,11 @@ pub fn allocation(allocation: &api::AllocationResult) -> AllocationResult {
                 share_id: optional(result.share_id.as_ref()),
                 consumed_capacity: result.consumed_capacity.as_ref().map(quantities),
                 skip_node_operations: texts_of(result.skip_node_operations.as_ref()),
-            })
-            .collect(),
-        config: devices
-            .and_then(|devices| devices.config.as_ref())
-            .into_iter()
-            .flatten()
-            .map(|config| AllocationConfig {
+            },
+        ),
+        config: each(
+            devices.and_then(|devices| devices.config.as_ref()),
+            |config| AllocationConfig {
                 source: if config.source == "FromClass" {
                     ConfigSource::Class
                 } else {
@@ -410,8 +390,8 @@ pub fn allocation(allocation: &api::AllocationResult) -> AllocationResult {
                 },
                 requests: texts_of(config.requests.as_ref()),
                 opaque: config.opaque.as_ref().map(opaque),
-            })
-            .collect(),
+            },
+        ),
         node_selector: allocation.node_selector.as_ref().map(node_selector),
     }
 }
