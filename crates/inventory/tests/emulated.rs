@@ -96,27 +96,26 @@ fn every_type_is_found_and_publishes_what_the_inventory_prints() {
     }
 }
 
+/// One of each kind, on several devices of a trn2.48xlarge.
+const FAULTS: [&str; 11] = [
+    "gone=neuron-device-3",
+    "no-node=neuron4",
+    "mem-ecc=5",
+    "mem-ecc=5",
+    "sram-ecc=6",
+    "repairable-ecc=7",
+    "reset=8",
+    "invalid=9",
+    "gone=0000:c9:00.0",
+    "no-node=pci-0000-b4-00-0",
+    "gone=rdmap179s0",
+];
+
 #[test]
 fn faults_are_found() {
     let kind = find("trn2.48xlarge");
     let folder = folder("faults");
-    write(
-        &folder,
-        kind,
-        &options(&[
-            "gone=neuron-device-3",
-            "no-node=neuron4",
-            "mem-ecc=5",
-            "mem-ecc=5",
-            "sram-ecc=6",
-            "repairable-ecc=7",
-            "reset=8",
-            "invalid=9",
-            "gone=0000:c9:00.0",
-            "no-node=pci-0000-b4-00-0",
-            "gone=rdmap179s0",
-        ]),
-    );
+    write(&folder, kind, &options(&FAULTS));
     let machine = read(&folder);
     let chip = |id| {
         machine
@@ -179,24 +178,13 @@ fn faults_are_found() {
 fn a_second_look_at_a_device_finds_what_a_whole_look_finds() {
     let kind = find("trn2.48xlarge");
     let folder = folder("second-look");
-    let faults = [
-        "gone=neuron-device-3",
-        "no-node=neuron4",
-        "mem-ecc=5",
-        "sram-ecc=6",
-        "repairable-ecc=7",
-        "reset=8",
-        "invalid=9",
-        "gone=0000:c9:00.0",
-        "no-node=pci-0000-b4-00-0",
-    ];
     let roots = Roots {
         sys: folder.join("sys"),
         dev: folder.join("dev"),
     };
     write(&folder, kind, &Options::default());
     let before = read(&folder);
-    write(&folder, kind, &options(&faults));
+    write(&folder, kind, &options(&FAULTS));
     let mut faulty = read(&folder);
     faulty.remember(&before);
     assert_ne!(faulty, before);

@@ -50,6 +50,20 @@ fn story(health: &mut Health, steps: &[(u64, Reading)]) -> Vec<(u64, Vec<Fault>)
         .collect()
 }
 
+#[test]
+fn a_look_at_one_device_says_nothing_of_the_others() {
+    let mut health = health(&[]);
+    let other: Text = "neuron-device-4".into();
+    let mut both = of(GOOD);
+    both.insert(other.clone(), GOOD);
+    health.observe(seconds(0), &both);
+    for time in [1, 100] {
+        health.observe_some(seconds(time), &of(memory(1)));
+    }
+    assert_eq!(health.faults(CHIP), [Fault::MemEcc]);
+    assert_eq!(health.faults(&other), [], "it was not looked at");
+}
+
 fn memory(count: u64) -> Reading {
     Reading {
         ecc: Ecc {

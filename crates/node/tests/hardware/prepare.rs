@@ -3,9 +3,11 @@
 use serde_json::json;
 use trainyard_inventory::publish::{EFA_DRIVER, NEURON_DRIVER, NeuronPublish};
 use trainyard_inventory::rules::Hardware;
-use trainyard_node::hardware::{self, Config, DriverConfig};
+use trainyard_node::claim::for_driver;
+use trainyard_node::driver::{Driver, Node};
+use trainyard_node::hardware::{self, Config, DriverConfig, HardwareDriver};
 use trainyard_node::metrics::Outcome;
-use trainyard_node::ports::Regarding;
+use trainyard_node::ports::{ClaimReader, Regarding};
 
 use crate::{Machine, chips, claim, devices, files, logical_neuron_core};
 
@@ -207,4 +209,26 @@ async fn the_runtime_is_told_what_the_host_calls_the_devices() {
     let same = ("/dev/neuron5".to_owned(), "/dev/neuron5".to_owned());
     assert_eq!(Vec::from_iter(container.devices), [same]);
     running.plugin.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_refused_for_what_has_changed_since_the_last_survey() {
+    let machine = Machine::new("trn2.48xlarge");
+    let own = DriverConfig::new(Hardware::Neuron);
+    let driver = HardwareDriver::new(&machine.config(), own, machine.api.clone()).unwrap();
+    let node = Node {
+        name: machine.node.name.to_string(),
+        ..Node::default()
+    };
+    machine.emulate(&["gone=neuron-device-3"]);
+    driver.survey(&node).unwrap();
+    let a = claim("a");
+    machine.allocate(&a, &chips(&[3]), &[]);
+    let object = machine.api.claim(&a.namespace, &a.name).await.unwrap();
+    let a = for_driver(&a, &object, NEURON_DRIVER, |_| true).unwrap();
+    assert!(driver.prepare(&a).is_err(), "it was never there");
+    machine.emulate(&[]);
+    assert_eq!(driver.prepare(&a).unwrap().len(), 1, "no survey since");
+    machine.emulate(&["gone=neuron-device-3"]);
+    assert!(driver.prepare(&a).is_err(), "nor since then");
 }
