@@ -1,7 +1,8 @@
 //! The ports of the node half, on a client.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -16,7 +17,7 @@ use kube::runtime::watcher::{self, watcher};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use trainyard_node::driver::Node;
+use trainyard_node::driver::{ClaimRef, Node};
 use trainyard_node::ports::{
     ApiError, ClaimReader, Event, Events, NodeReader, Regarding, SliceClient,
 };
@@ -24,6 +25,7 @@ use trainyard_node::ports::{
 use crate::answer::within;
 use crate::connect::{self, Credentials, Error};
 use crate::events::{self, Subject};
+use crate::recent::Recent;
 use crate::watching::{News, listen};
 
 /// Who writes, in `managedFields` and in events.
@@ -35,6 +37,7 @@ const WAITING_EVENTS: usize = 64;
 pub struct Cluster {
     client: kube::Client,
     node: String,
+    recent: Recent,
     nodes: Mutex<BTreeMap<String, watch::Sender<Option<Node>>>>,
     events: mpsc::Sender<(Subject, Event)>,
     /// Watches and the writer of events; they end with this.
@@ -51,6 +54,7 @@ impl Cluster {
         Ok(Cluster {
             client,
             node: node.to_owned(),
+            recent: Recent::default(),
             nodes: Mutex::default(),
             events,
             tasks: Mutex::new(tasks),
@@ -88,12 +92,18 @@ impl Cluster {
 impl ClaimReader for Cluster {
     fn claim<'a>(
         &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<ResourceClaim, ApiError>> {
+        driver: &'a str,
+        claim: &'a ClaimRef,
+    ) -> BoxFuture<'a, Result<Arc<ResourceClaim>, ApiError>> {
         async move {
+            if let Some(read) = self.recent.take(driver, claim, Instant::now()) {
+                return Ok(read);
+            }
+            let namespace = &claim.namespace;
             let claims: Api<ResourceClaim> = Api::namespaced(self.client.clone(), namespace);
-            within(claims.get(name)).await
+            let read = Arc::new(within(claims.get(&claim.name)).await?);
+            self.recent.keep(driver, &read, Instant::now());
+            Ok(read)
         }
         .boxed()
     }

@@ -25,6 +25,7 @@ mod answer;
 mod cluster;
 mod connect;
 mod events;
+mod recent;
 mod watching;
 
 pub use cluster::Cluster;

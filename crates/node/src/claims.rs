@@ -138,9 +138,13 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         timeout_at(deadline, work).await.map_err(late)?
     }
 
-    async fn read(&self, claim: &ClaimRef, deadline: Instant) -> Result<ResourceClaim, ApiError> {
+    async fn read(
+        &self,
+        claim: &ClaimRef,
+        deadline: Instant,
+    ) -> Result<Arc<ResourceClaim>, ApiError> {
         let until = deadline.min(Instant::now() + READ);
-        let read = timeout_at(until, self.api.claim(&claim.namespace, &claim.name)).await;
+        let read = timeout_at(until, self.api.claim(&self.driver, claim)).await;
         read.unwrap_or_else(|_| Err(ApiError::Unavailable("no answer".into())))
     }
 

@@ -4,6 +4,8 @@
 //! No call needs a deadline or a second try of its own: whoever calls has both, and drops a call that
 //! takes too long.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use k8s_openapi::api::resource::v1::{ResourceClaim, ResourceSlice};
 use tokio::sync::watch;
@@ -29,12 +31,14 @@ pub enum ApiError {
 
 /// Reads claims.
 pub trait ClaimReader: Send + Sync {
-    /// The claim as it is now, not from a cache: the scheduler wrote its allocation a moment ago.
+    /// The claim as it is now for a driver, not from a cache: the scheduler wrote its allocation a
+    /// moment ago. What has its name may be another claim by now. A read for another driver of the
+    /// claim will do if it was made after the kubelet's, and was not given to this driver before.
     fn claim<'a>(
         &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<ResourceClaim, ApiError>>;
+        driver: &'a str,
+        claim: &'a ClaimRef,
+    ) -> BoxFuture<'a, Result<Arc<ResourceClaim>, ApiError>>;
 }
 
 /// Writes the ResourceSlices of one driver on one node, and hears of changes to them.

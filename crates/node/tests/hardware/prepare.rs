@@ -224,7 +224,7 @@ async fn nothing_is_refused_for_what_has_changed_since_the_last_survey() {
     driver.survey(&node).unwrap();
     let a = claim("a");
     machine.allocate(&a, &chips(&[3]), &[]);
-    let object = machine.api.claim(&a.namespace, &a.name).await.unwrap();
+    let object = machine.api.claim(NEURON_DRIVER, &a).await.unwrap();
     let a = for_driver(&a, &object, NEURON_DRIVER, |_| true).unwrap();
     assert!(driver.prepare(&a).is_err(), "it was never there");
     machine.emulate(&[]);

@@ -1,7 +1,7 @@
 //! An API server as far as a driver sees it, in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -300,15 +300,18 @@ impl State {
 impl ClaimReader for FakeApi {
     fn claim<'a>(
         &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<ResourceClaim, ApiError>> {
+        _: &'a str,
+        claim: &'a ClaimRef,
+    ) -> BoxFuture<'a, Result<Arc<ResourceClaim>, ApiError>> {
         let mut state = self.state();
         state.claim_reads += 1;
-        state.last_claim_read = Some(name.to_owned());
+        state.last_claim_read = Some(claim.name.clone());
         drop(state);
-        let key = (namespace.to_owned(), name.to_owned());
-        self.answer(|state| state.claims.get(&key).cloned().ok_or(ApiError::NotFound))
+        let key = (claim.namespace.clone(), claim.name.clone());
+        self.answer(|state| {
+            let found = state.claims.get(&key).cloned();
+            found.map(Arc::new).ok_or(ApiError::NotFound)
+        })
     }
 }
 
