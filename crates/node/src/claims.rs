@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::resource::v1::ResourceClaim;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::claim::{NotReady, for_driver};
@@ -19,6 +20,8 @@ use crate::prepare::{PreparedDevice, Preparer, with_causes};
 /// How long one read of a claim may take.
 const READ: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How long after a claim was prepared its spare file is replaced.
+const QUIET: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The claims of one driver on one node.
@@ -31,6 +34,8 @@ pub(crate) struct Claims<H, K> {
     /// hardware was looked at.
     pools: Mutex<Option<BTreeSet<String>>>,
     calls: Arc<Mutex<Calls>>,
+    /// A claim was prepared.
+    used: Notify,
 }
 
 impl<H: Driver, K: Disk> Claims<H, K> {
@@ -48,6 +53,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             preparer,
             pools: Mutex::default(),
             calls,
+            used: Notify::new(),
         }
     }
 
@@ -81,6 +87,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         };
         self.report_moved_aside();
+        self.used.notify_one();
         let took = started.elapsed();
         let seconds = took.as_secs_f64();
         self.count(|calls| calls.prepare.entry(counted).or_default().observe(took));
@@ -211,6 +218,19 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             ),
         }
         outcome
+    }
+
+    /// Keeps spare files for the records to come, made when pods that start have started.
+    pub(crate) async fn keep_stock(&self) {
+        loop {
+            let preparer = self.preparer.clone();
+            if let Err(error) = on_a_thread(move || preparer.stock()).await {
+                let error = with_causes(&error);
+                tracing::debug!(driver = self.driver, error, "records will take longer");
+            }
+            self.used.notified().await;
+            sleep(QUIET).await;
+        }
     }
 
     /// Puts right what earlier lives left on the disk. To be done before the kubelet calls.

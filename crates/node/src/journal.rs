@@ -4,21 +4,22 @@
 //! (`Prepared`); it is removed after all is undone. Whatever a crash leaves behind therefore has a
 //! record, and a record never claims more than is there.
 //!
-//! One file per claim and phase: writing costs what changed, and damage costs one claim. An intent
-//! is not synchronised: a power cut undoes what it was written for, and may tear it. So an intent
-//! that cannot be read is none, nor is a record beside an intent; any other file that cannot be read
-//! is moved aside, never overwritten. Records name the boot in which they were made: nothing
-//! that a container was given outlives a reboot.
+//! One file per claim and phase: writing costs what changed, and damage costs one claim. Records name
+//! the boot in which they were made: nothing that a container was given outlives a reboot. So an
+//! intent is not synchronised: a power cut undoes what it was written for, and may tear it, and one
+//! that cannot be read is none. A finished record is synchronised before the kubelet hears of it, so
+//! that any file of one which cannot be read was damaged; it is moved aside, never overwritten. Its
+//! name is not: a power cut that takes it ends what it stood for.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::disk::{self, Disk, Durability, Entry, Stamp};
+use crate::disk::{self, Disk, Durability, Entry, Spare, Stamp};
 use crate::driver::{Access, Allocated, Claim, ClaimRef, Edits};
 
 /// The schema this version writes. Older ones are carried over by [`migrate`].
@@ -128,6 +129,9 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
     let split = bytes.iter().position(|byte| *byte == b'\n');
     let (header, body) = bytes.split_at(split.ok_or(Unreadable::Header)?);
     let body = body.strip_prefix(b"\n").ok_or(Unreadable::Header)?;
+    // A spare file may be longer than what it was filled with.
+    let end = body.iter().rposition(|byte| *byte != 0);
+    let body = &body[..end.map_or(0, |last| last + 1)];
     let body = body.strip_suffix(b"\n").ok_or(Unreadable::Checksum)?;
     let header = std::str::from_utf8(header).map_err(|_| Unreadable::Header)?;
     let mut words = header.split(' ');
@@ -174,7 +178,14 @@ pub struct Journal<D> {
     /// What was read, as long as its file has the same stamp.
     read: Mutex<BTreeMap<String, (Stamp, Record)>>,
     moved: Mutex<Vec<MovedAside>>,
+    /// For finished records: a pod waits for each.
+    spares: Mutex<Vec<Box<dyn Spare>>>,
 }
+
+/// How many spare files are kept at most: pods that start together have a record each.
+const SPARES: usize = 4;
+/// How long they are, in bytes: a claim of 32 devices fits.
+const SPARE: usize = 16 << 10;
 
 /// What became of a file.
 enum Loaded {
@@ -216,6 +227,7 @@ impl<D: Disk> Journal<D> {
             folder: folder.to_owned(),
             read: Mutex::default(),
             moved: Mutex::default(),
+            spares: Mutex::default(),
         })
     }
 
@@ -301,25 +313,15 @@ impl<D: Disk> Journal<D> {
             }
             Ok(record) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
             Err(Unreadable::Newer(_)) if newer == Newer::Leave => return Ok(Loaded::Unusable),
-            // Torn by a power cut, as no process sees a part of what it or another one writes: an
-            // intent, or what was about to take its place.
-            Err(Unreadable::Header | Unreadable::Checksum) if self.unfinished(uid)? => {
-                disk::discard(&*self.disk, &path, Durability::Content)?;
+            // Torn by a power cut, as no process sees a part of what it or another one writes.
+            Err(Unreadable::Header | Unreadable::Checksum) if name.ends_with(INTENT) => {
+                disk::discard(&*self.disk, &path)?;
                 return Ok(Loaded::Unusable);
             }
             Err(why) => why,
         };
         self.move_aside(uid, &path, why)?;
         Ok(Loaded::Unusable)
-    }
-
-    /// Whether there is an intent, which goes when the finished record is on the disk.
-    fn unfinished(&self, uid: &str) -> io::Result<bool> {
-        match self.disk.read(&self.intent(uid)) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// Keeps the bytes for a person to look at, under a name that nothing else has.
@@ -339,7 +341,6 @@ impl<D: Disk> Journal<D> {
             Err(error) => return Err(error),
         }
         self.disk.sync_folder(&aside)?;
-        self.disk.sync_folder(&self.folder)?;
         let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         let uid = uid.to_owned();
         moved.push(MovedAside { uid, path, why });
@@ -359,19 +360,44 @@ impl<D: Disk> Journal<D> {
             .collect())
     }
 
-    /// Writes a record. An intent need not outlive a power cut, which undoes what was done as well;
-    /// a finished one must be there with its name when the kubelet hears of it.
+    /// Writes a record.
     pub fn put(&self, record: &Record) -> io::Result<()> {
         let (uid, bytes) = (&record.claim.uid, encode(record));
         let intent = self.intent(uid);
         match record.phase {
             Phase::Preparing => disk::replace(&*self.disk, &intent, &bytes, Durability::ThisBoot),
             Phase::Prepared => {
-                let path = self.path(uid);
-                disk::replace(&*self.disk, &path, &bytes, Durability::NewName)?;
-                disk::discard(&*self.disk, &intent, Durability::ThisBoot)
+                self.finish(&self.path(uid), &bytes)?;
+                disk::discard(&*self.disk, &intent)
             }
         }
+    }
+
+    fn finish(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let spare = self.spares().pop();
+        match spare.map(|spare| spare.fill(path, bytes)) {
+            // A record that takes another one's place.
+            Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
+                disk::replace(&*self.disk, path, bytes, Durability::Content)
+            }
+            Some(filled) => filled,
+            None => disk::replace(&*self.disk, path, bytes, Durability::Content),
+        }
+    }
+
+    fn spares(&self) -> MutexGuard<'_, Vec<Box<dyn Spare>>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes spare files for the records to come. Without them a record takes longer.
+    pub fn stock(&self) -> io::Result<()> {
+        while self.spares().len() < SPARES {
+            match self.disk.spare(&self.folder, SPARE)? {
+                Some(spare) => self.spares().push(spare),
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// Marks that a claim is about to be undone: from now on its record vouches for nothing, as an
@@ -387,7 +413,7 @@ impl<D: Disk> Journal<D> {
     /// and it is removed again.
     pub fn remove(&self, uid: &str) -> io::Result<()> {
         for path in [self.path(uid), self.intent(uid), self.undoing(uid)] {
-            disk::discard(&*self.disk, &path, Durability::Content)?;
+            disk::discard(&*self.disk, &path)?;
         }
         Ok(())
     }
@@ -401,7 +427,7 @@ impl<D: Disk> Journal<D> {
                 && idle(uid)?
             {
                 let path = self.folder.join(&entry.name);
-                disk::discard(&*self.disk, &path, Durability::Content)?;
+                disk::discard(&*self.disk, &path)?;
             }
         }
         Ok(())
@@ -512,13 +538,41 @@ mod tests {
         for length in [0, 40] {
             let torn = &encode(&record())[..length];
             fs::write(folder.path().join("u1.preparing"), torn).unwrap();
-            // What was about to take its place.
-            fs::write(folder.path().join("u1.claim"), torn).unwrap();
             assert!(journal.has("u1").unwrap());
             assert!(journal.records().unwrap().is_empty());
             assert!(!journal.has("u1").unwrap());
             assert_eq!(journal.take_moved_aside(), []);
         }
+    }
+
+    #[test]
+    fn a_finished_record_fills_a_spare_file_or_does_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
+        journal.stock().unwrap();
+        let stocked = journal.spares().len();
+        // None where the file system has no such files.
+        assert!(stocked == SPARES || stocked == 0, "{stocked}");
+        let mut record = record();
+        for number in 0..=SPARES {
+            record.claim.uid = format!("u{number}");
+            journal.put(&record).unwrap();
+            assert_eq!(journal.spares().len(), stocked.saturating_sub(number + 1));
+            assert_eq!(
+                journal.get(&record.claim.uid).unwrap(),
+                Some(record.clone())
+            );
+        }
+        journal.stock().unwrap();
+        record.boot = "another".into();
+        journal.put(&record).unwrap();
+        assert_eq!(journal.records().unwrap()[&record.claim.uid], record);
+        // More than a spare file has room for.
+        record.claim.uid = "large".into();
+        record.devices = vec![record.devices[0].clone(); 1000];
+        journal.put(&record).unwrap();
+        assert_eq!(journal.get("large").unwrap(), Some(record));
+        assert_eq!(journal.take_moved_aside(), []);
     }
 
     #[test]

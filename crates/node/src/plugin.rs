@@ -205,6 +205,10 @@ impl Plugin {
             refresh: refresh.clone(),
         };
         tasks.spawn(until(stop.subscribe(), surveyor.run()));
+        let stocked = claims.clone();
+        tasks.spawn(until(stop.subscribe(), async move {
+            stocked.keep_stock().await;
+        }));
         let mut restarts = registration.clone();
         tasks.spawn(until(stop.subscribe(), async move {
             loop {

@@ -211,6 +211,13 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         Ok(records.into_values().map(|record| record.claim).collect())
     }
 
+    /// Makes ready what the next claims' records are written to, while nobody waits.
+    pub fn stock(&self) -> Result<(), Error> {
+        self.journal
+            .stock()
+            .map_err(|source| failed("make spare files in", &self.places.state, source))
+    }
+
     /// Records that could not be read, since this was last asked.
     pub fn take_moved_aside(&self) -> Vec<MovedAside> {
         self.journal.take_moved_aside()
@@ -330,8 +337,7 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
             let recorded = self.journal.has(uid).map_err(on("clean"))?;
             let kept = recorded || unreadable.contains(uid);
             if temporary.is_some() || !kept {
-                disk::discard(&*self.disk, &folder.join(&file), Durability::Content)
-                    .map_err(on("clean"))?;
+                disk::discard(&*self.disk, &folder.join(&file)).map_err(on("clean"))?;
             }
         }
         Ok(())
@@ -377,8 +383,7 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
 
     fn remove_cdi(&self, uid: &str) -> Result<(), Error> {
         let path = self.cdi_path(uid);
-        disk::discard(&*self.disk, &path, Durability::Content)
-            .map_err(|source| failed("remove", &path, source))
+        disk::discard(&*self.disk, &path).map_err(|source| failed("remove", &path, source))
     }
 
     fn cdi_path(&self, uid: &str) -> PathBuf {

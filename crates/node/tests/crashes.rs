@@ -15,7 +15,7 @@ use trainyard_node::driver::{
     Access, Allocated, Claim, ClaimRef, DeviceNode, Driver, DriverError, Edits, Node, PrepareError,
     Survey,
 };
-use trainyard_node::prepare::{Places, PreparedDevice, Preparer};
+use trainyard_node::prepare::{Places, PreparedDevice, Preparer, with_causes};
 use trainyard_testkit::node::disk::{FakeDisk, PowerCut};
 
 const DRIVER: &str = "a.example";
@@ -111,6 +111,13 @@ impl World {
         self.preparer = open(&self.disk, &self.hardware, self.boot);
         let problems = self.preparer.reconcile();
         assert!(problems.is_empty(), "{problems:?}");
+    }
+
+    fn stock(&self) {
+        if let Err(error) = self.preparer.stock() {
+            let died = self.disk.step().is_err();
+            assert!(died || with_causes(&error).contains("storage"), "{error}");
+        }
     }
 
     fn cut_power(&mut self, cut: PowerCut) {
@@ -294,6 +301,10 @@ enum Operation {
     Prepare(u8),
     Unprepare(u8),
     Restart,
+    /// Spare files are made.
+    Stock,
+    /// The kernel writes what it has.
+    Settle,
     PowerCut(PowerCut),
     Full(bool),
 }
@@ -304,6 +315,8 @@ fn operation() -> impl Strategy<Value = (Operation, Option<usize>)> {
         6 => (0..CLAIMS).prop_map(Operation::Prepare),
         4 => (0..CLAIMS).prop_map(Operation::Unprepare),
         1 => Just(Operation::Restart),
+        2 => Just(Operation::Stock),
+        1 => Just(Operation::Settle),
         1 => prop_oneof![Just(PowerCut::LosesAll), Just(PowerCut::TearsContents)]
             .prop_map(Operation::PowerCut),
         1 => any::<bool>().prop_map(Operation::Full),
@@ -321,6 +334,8 @@ fn run(operations: &[(Operation, Option<usize>)]) {
             Operation::Prepare(number) => world.prepare(*number),
             Operation::Unprepare(number) => world.unprepare(*number),
             Operation::Restart => world.restart(),
+            Operation::Stock => world.stock(),
+            Operation::Settle => world.disk.settle(),
             Operation::PowerCut(cut) => world.cut_power(*cut),
             Operation::Full(full) => world.disk.set_full(*full),
         }
@@ -359,13 +374,18 @@ fn every_crash_point_of_one_claim_is_survived() {
         ];
         run(&operations);
         for cut in [PowerCut::LosesAll, PowerCut::TearsContents] {
-            run(&[
-                (Operation::Prepare(0), Some(steps)),
-                (Operation::PowerCut(cut), None),
-                (Operation::Prepare(0), None),
-                (Operation::Unprepare(0), Some(steps)),
-                (Operation::PowerCut(cut), None),
-            ]);
+            for first in [Operation::Stock, Operation::Settle] {
+                run(&[
+                    (first.clone(), None),
+                    (Operation::Prepare(0), Some(steps)),
+                    (first.clone(), Some(steps)),
+                    (Operation::PowerCut(cut), None),
+                    (first, None),
+                    (Operation::Prepare(0), None),
+                    (Operation::Unprepare(0), Some(steps)),
+                    (Operation::PowerCut(cut), None),
+                ]);
+            }
         }
         let world = World::new();
         world.disk.die_after(steps);
@@ -438,6 +458,7 @@ fn a_claim_with_another_allocation_gets_its_new_devices() {
 fn what_an_earlier_boot_held_keeps_nobody_waiting() {
     let mut world = World::new();
     world.prepare(0);
+    world.disk.settle();
     world.disk.cut_power(PowerCut::LosesAll);
     world.hardware.set_up.lock().unwrap().clear();
     // As if the clean-up at the start had failed.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use trainyard_node::disk::{Disk, Entry, Lock, Stamp};
+use trainyard_node::disk::{Disk, Entry, Lock, Spare, Stamp};
 
 /// What a machine keeps: the files of a disk, and how many more steps it takes.
 #[derive(Clone, Default)]
@@ -51,6 +51,24 @@ pub enum PowerCut {
 struct NoLock;
 impl Lock for NoLock {}
 
+struct FakeSpare(FakeDisk, usize);
+
+impl Spare for FakeSpare {
+    fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let FakeSpare(disk, length) = *self;
+        let mut state = disk.state();
+        state.step()?;
+        if state.names.contains_key(path) {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
+        let mut bytes = bytes.to_vec();
+        bytes.resize(length.max(bytes.len()), 0);
+        let inode = state.insert(bytes, true);
+        state.names.insert(path.to_owned(), inode);
+        Ok(())
+    }
+}
+
 impl FakeDisk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -94,6 +112,15 @@ impl FakeDisk {
         }
         state.durable = state.names.clone();
         state.steps = Steps::Unlimited;
+    }
+
+    /// The kernel writes what it has, as it does every few seconds.
+    pub fn settle(&self) {
+        let mut state = self.state();
+        for inode in state.inodes.values_mut() {
+            inode.synced = true;
+        }
+        state.durable = state.names.clone();
     }
 
     /// From now on there is no space for another byte, or again some.
@@ -145,6 +172,13 @@ impl State {
         }
     }
 
+    fn insert(&mut self, bytes: Vec<u8>, synced: bool) -> u64 {
+        let inode = self.next;
+        self.next += 1;
+        self.inodes.insert(inode, Inode { bytes, synced });
+        inode
+    }
+
     fn inode(&self, path: &Path) -> io::Result<u64> {
         let found = self.names.get(path).copied();
         found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
@@ -189,14 +223,11 @@ impl Disk for FakeDisk {
         let mut state = self.state();
         state.step()?;
         let full = state.full;
-        let inode = state.next;
-        state.next += 1;
         let bytes = match full {
             true => Vec::new(),
             false => bytes.to_vec(),
         };
-        let synced = false;
-        state.inodes.insert(inode, Inode { bytes, synced });
+        let inode = state.insert(bytes, false);
         state.names.insert(path.to_owned(), inode);
         match full {
             true => Err(io::Error::from(io::ErrorKind::StorageFull)),
@@ -214,6 +245,15 @@ impl Disk for FakeDisk {
             .expect("a name has an inode")
             .synced = true;
         Ok(())
+    }
+
+    fn spare(&self, _: &Path, length: usize) -> io::Result<Option<Box<dyn Spare>>> {
+        let mut state = self.state();
+        state.step()?;
+        match state.full {
+            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            false => Ok(Some(Box::new(FakeSpare(self.clone(), length)))),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
