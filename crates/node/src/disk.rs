@@ -10,8 +10,11 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use rustix::io::Errno;
+use sha2::{Digest, Sha256};
 
 /// Something that a file had when it was listed: another stamp, another content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +70,10 @@ pub trait Disk: Send + Sync + 'static {
     /// Returns when the names in a folder would survive a power cut.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Waits for the lock of this name, which excludes other threads and other processes alike and
-    /// ends with its holder.
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>>;
+    /// ends with its holder. All locks of a file are apart; the file is made, stays, and is empty.
+    fn lock(&self, file: &Path, name: &str) -> io::Result<Box<dyn Lock>>;
     /// Takes the lock if it is free.
-    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
+    fn try_lock(&self, file: &Path, name: &str) -> io::Result<Option<Box<dyn Lock>>>;
 }
 
 /// What must survive a power cut when a write returns. The death of the process costs nothing.
@@ -116,6 +119,16 @@ pub fn discard(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     }
 }
 
+/// Where the locks of a state folder are.
+pub fn lock_folder(state: &Path) -> PathBuf {
+    state.join("locks")
+}
+
+/// The file of all locks of a state folder.
+pub fn locks(state: &Path) -> PathBuf {
+    lock_folder(state).join("all")
+}
+
 fn temporary_of(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.tmp"))
@@ -125,48 +138,40 @@ fn temporary_of(path: &Path) -> PathBuf {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalDisk;
 
-/// An advisory lock of the kernel on a file which exists only while somebody holds or wants it.
-struct FileLock {
-    path: PathBuf,
+/// An advisory lock of the kernel on a byte of a file, as long as the file is open.
+struct ByteLock {
     _file: File,
 }
 
-impl Lock for FileLock {}
-
-impl Drop for FileLock {
-    fn drop(&mut self) {
-        // While the lock is still held: whoever waits for it finds that its file is no longer the
-        // one of that name, and starts over.
-        let _ = fs::remove_file(&self.path);
-    }
-}
+impl Lock for ByteLock {}
 
 impl LocalDisk {
-    fn take(path: &Path, wait: bool) -> io::Result<Option<FileLock>> {
+    fn take(file: &Path, name: &str, wait: bool) -> io::Result<Option<ByteLock>> {
+        // Opened for each lock: what is opened once excludes nobody who shares it.
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(file)?;
+        let digest = Sha256::digest(name);
+        let number = u64::from_be_bytes(std::array::from_fn(|index| digest[index]));
+        let byte = libc::flock {
+            l_type: libc::F_WRLCK as i16,
+            l_whence: libc::SEEK_SET as i16,
+            l_start: (number >> 2) as i64,
+            l_len: 1,
+            l_pid: 0,
+        };
         loop {
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(path)?;
-            if wait {
-                file.lock()?;
-            } else {
-                match file.try_lock() {
-                    Ok(()) => {}
-                    Err(fs::TryLockError::WouldBlock) => return Ok(None),
-                    Err(fs::TryLockError::Error(error)) => return Err(error),
-                }
-            }
-            let held = file.metadata()?;
-            match fs::metadata(path) {
-                Ok(named) if named.ino() == held.ino() && named.dev() == held.dev() => {
-                    let path = path.to_owned();
-                    return Ok(Some(FileLock { path, _file: file }));
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+            let taken = match wait {
+                true => fcntl(&file, FcntlArg::F_OFD_SETLKW(&byte)),
+                false => fcntl(&file, FcntlArg::F_OFD_SETLK(&byte)),
+            };
+            match taken {
+                Ok(_) => return Ok(Some(ByteLock { _file: file })),
+                Err(nix::Error::EINTR) => {}
+                Err(nix::Error::EAGAIN | nix::Error::EACCES) if !wait => return Ok(None),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -262,13 +267,13 @@ impl Disk for LocalDisk {
         File::open(folder)?.sync_all()
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        let lock = Self::take(path, true)?;
+    fn lock(&self, file: &Path, name: &str) -> io::Result<Box<dyn Lock>> {
+        let lock = Self::take(file, name, true)?;
         Ok(Box::new(lock.expect("a lock that is waited for is taken")))
     }
 
-    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        Ok(Self::take(path, false)?.map(|lock| Box::new(lock) as Box<dyn Lock>))
+    fn try_lock(&self, file: &Path, name: &str) -> io::Result<Option<Box<dyn Lock>>> {
+        Ok(Self::take(file, name, false)?.map(|lock| Box::new(lock) as Box<dyn Lock>))
     }
 }
 
@@ -279,7 +284,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
-    fn a_lock_excludes_threads_and_leaves_no_file() {
+    fn a_lock_excludes_threads_but_not_from_other_locks() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let inside = Arc::new(AtomicUsize::new(0));
@@ -288,9 +293,9 @@ mod tests {
                 let (path, inside) = (path.clone(), inside.clone());
                 std::thread::spawn(move || {
                     for _ in 0..200 {
-                        let lock = LocalDisk.lock(&path).unwrap();
+                        let lock = LocalDisk.lock(&path, "a").unwrap();
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
-                        assert!(LocalDisk.try_lock(&path).unwrap().is_none());
+                        assert!(LocalDisk.try_lock(&path, "a").unwrap().is_none());
                         inside.fetch_sub(1, Ordering::SeqCst);
                         drop(lock);
                     }
@@ -300,7 +305,11 @@ mod tests {
         for thread in threads {
             thread.join().unwrap();
         }
-        assert!(!path.exists());
+        let (a, b) = (
+            LocalDisk.try_lock(&path, "a"),
+            LocalDisk.try_lock(&path, "b"),
+        );
+        assert!(a.unwrap().is_some() && b.unwrap().is_some());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tonic::transport::Server;
 
 use crate::authority::Localhost;
 use crate::claims::Claims;
-use crate::disk::{Disk, LocalDisk, Lock};
+use crate::disk::{self, Disk, LocalDisk, Lock};
 use crate::driver::{Driver, Node, Survey};
 use crate::health::{self, Report};
 use crate::metrics::Calls;
@@ -190,7 +190,7 @@ impl Plugin {
         tasks.spawn(publish(
             publisher,
             desired.subscribe(),
-            config.state.join("locks").join("publisher"),
+            disk::locks(&config.state),
             registration.clone(),
             stop.subscribe(),
         ));
@@ -421,7 +421,7 @@ impl<H: Driver, K: Disk> Servers<H, K> {
 async fn publish(
     publisher: Publisher,
     desired: watch::Receiver<Pools>,
-    lock: PathBuf,
+    locks: PathBuf,
     mut registration: watch::Receiver<Registration>,
     stop: watch::Receiver<bool>,
 ) {
@@ -430,18 +430,18 @@ async fn publish(
         if registered.await.is_err() {
             return;
         }
-        let _lock = alone(&lock, &publisher).await;
+        let _lock = alone(&locks, &publisher).await;
         publisher.run(desired).await;
     })
     .await;
 }
 
-async fn alone(lock: &Path, publisher: &Publisher) -> Box<dyn Lock> {
+async fn alone(locks: &Path, publisher: &Publisher) -> Box<dyn Lock> {
     loop {
-        match LocalDisk.try_lock(lock) {
+        match LocalDisk.try_lock(locks, "publisher") {
             Ok(Some(lock)) => return lock,
             Ok(None) => publisher.stand_by(),
-            Err(error) => tracing::warn!(path = %lock.display(), %error, "cannot lock"),
+            Err(error) => tracing::warn!(path = %locks.display(), %error, "cannot lock"),
         }
         sleep(Duration::from_millis(500)).await;
     }

@@ -114,7 +114,7 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         boot: &str,
     ) -> Result<Self, Error> {
         let folder = places.state.join("claims");
-        for folder in [&places.cdi, &places.state.join("locks")] {
+        for folder in [&places.cdi, &disk::lock_folder(&places.state)] {
             disk.make_folder(folder)
                 .map_err(|source| failed("make folder", folder, source))?;
         }
@@ -302,19 +302,11 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         }
     }
 
-    /// Temporary files and lock files of processes that were killed.
+    /// Temporary files of processes that were killed.
     fn sweep(&self) -> Result<(), Error> {
-        let locks = self.places.state.join("locks");
-        let listed = self
-            .disk
-            .list(&locks)
-            .map_err(|source| failed("list", &locks, source))?;
-        for entry in listed {
-            // Taking and dropping a lock removes its file.
-            self.try_lock(&entry.name)?;
-        }
+        let locks = disk::locks(&self.places.state);
         self.journal
-            .sweep(|uid| self.disk.try_lock(&locks.join(uid)).map(|l| l.is_some()))
+            .sweep(|uid| Ok(self.disk.try_lock(&locks, uid)?.is_some()))
             .map_err(|source| failed("clean", &self.places.state, source))
     }
 
@@ -391,17 +383,17 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
     }
 
     fn lock(&self, name: &str) -> Result<Box<dyn Lock>, Error> {
-        let path = self.places.state.join("locks").join(name);
+        let file = disk::locks(&self.places.state);
         self.disk
-            .lock(&path)
-            .map_err(|source| failed("lock", &path, source))
+            .lock(&file, name)
+            .map_err(|source| failed("lock", &file, source))
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, Error> {
-        let path = self.places.state.join("locks").join(name);
+        let file = disk::locks(&self.places.state);
         self.disk
-            .try_lock(&path)
-            .map_err(|source| failed("lock", &path, source))
+            .try_lock(&file, name)
+            .map_err(|source| failed("lock", &file, source))
     }
 
     fn read(&self, uid: &str) -> Result<Option<Record>, Error> {

@@ -100,7 +100,7 @@ fn no_device_has_two_holders_and_nothing_is_left() {
         worker.join().expect("no assertion failed");
     }
     assert!(hardware.0.lock().expect("no holder panics").is_empty());
-    for left in ["state/claims", "state/locks", "cdi"] {
+    for left in ["state/claims", "cdi"] {
         let entries = std::fs::read_dir(folder.path().join(left)).expect("it exists");
         assert_eq!(entries.count(), 0, "{left}");
     }

@@ -113,9 +113,8 @@ impl Store {
             devices: devices.collect(),
         };
         let bytes = serde_json::to_vec(&file).expect("counters are plain data");
-        let locks = self.folder.join("locks");
-        LocalDisk.make_folder(&locks)?;
-        let _writer = LocalDisk.lock(&locks.join(".forgiven"))?;
+        LocalDisk.make_folder(&disk::lock_folder(&self.folder))?;
+        let _writer = LocalDisk.lock(&disk::locks(&self.folder), ".forgiven")?;
         disk::replace(&LocalDisk, &self.path(), &bytes, Durability::Content)
     }
 }

@@ -40,7 +40,7 @@ async fn a_claim_comes_and_goes_in_both_versions() {
         machine.kubelet.unprepare(DRIVER, &a).await.unwrap();
         machine.kubelet.unprepare(DRIVER, &a).await.unwrap();
         plugin.stop().await;
-        for folder in ["cdi", "state/claims", "state/locks", "plugins_registry"] {
+        for folder in ["cdi", "state/claims", "plugins_registry"] {
             assert!(machine.files(folder).is_empty(), "{folder}");
         }
     }

@@ -32,7 +32,7 @@ fn record(uid: &str, boot: &str) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn leftovers_are_removed_and_what_is_not_ours_stays() {
     let machine = Machine::new();
-    let folders = ["cdi", "state/claims", "state/locks"];
+    let folders = ["cdi", "state/claims"];
     for folder in folders {
         fs::create_dir_all(machine.path().join(folder)).unwrap();
     }
@@ -43,7 +43,6 @@ async fn leftovers_are_removed_and_what_is_not_ours_stays() {
     );
     write("state/claims/.half.claim.tmp", b"half");
     write("state/claims/torn.claim", b"torn");
-    write("state/locks/stale", b"");
     write("cdi/a.example-claim_reboot.json", b"{}");
     write("cdi/a.example-claim_torn.json", b"{}");
     write("cdi/a.example-claim_nobody.json", b"{}");
@@ -73,7 +72,6 @@ async fn leftovers_are_removed_and_what_is_not_ours_stays() {
         .unwrap();
     assert_eq!(machine.files("cdi"), kept[1..]);
     plugin.stop().await;
-    assert!(machine.files("state/locks").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -285,12 +285,12 @@ impl Disk for FakeDisk {
         Ok(())
     }
 
-    fn lock(&self, _: &Path) -> io::Result<Box<dyn Lock>> {
+    fn lock(&self, _: &Path, _: &str) -> io::Result<Box<dyn Lock>> {
         self.state().alive()?;
         Ok(Box::new(NoLock))
     }
 
-    fn try_lock(&self, _: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        self.lock(Path::new("")).map(Some)
+    fn try_lock(&self, file: &Path, name: &str) -> io::Result<Option<Box<dyn Lock>>> {
+        self.lock(file, name).map(Some)
     }
 }
