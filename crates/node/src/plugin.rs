@@ -16,7 +16,7 @@ use tonic::transport::Server;
 use crate::authority::Localhost;
 use crate::claims::Claims;
 use crate::disk::{self, Disk, LocalDisk, Lock};
-use crate::driver::{Driver, Node, Survey};
+use crate::driver::{Driver, DriverError, Node};
 use crate::health::{self, Report};
 use crate::metrics::Calls;
 use crate::ports::Api;
@@ -195,13 +195,15 @@ impl Plugin {
             stop.subscribe(),
         ));
         let surveyor = Surveyor {
-            driver,
             name: config.driver.clone(),
             every: config.survey_every,
             node: api.node(&config.node),
-            claims: claims.clone(),
-            desired,
-            health,
+            survey: Arc::new(Surveys {
+                driver,
+                claims: claims.clone(),
+                desired,
+                health,
+            }),
             refresh: refresh.clone(),
         };
         tasks.spawn(until(stop.subscribe(), surveyor.run()));
@@ -447,15 +449,12 @@ async fn alone(locks: &Path, publisher: &Publisher) -> Box<dyn Lock> {
     }
 }
 
-/// Looks at the hardware.
+/// Has the hardware looked at.
 struct Surveyor<H, K> {
-    driver: Arc<H>,
     name: String,
     every: Duration,
     node: watch::Receiver<Option<Node>>,
-    claims: Arc<Claims<H, K>>,
-    desired: watch::Sender<Pools>,
-    health: watch::Sender<Option<Report>>,
+    survey: Arc<Surveys<H, K>>,
     refresh: Arc<Notify>,
 }
 
@@ -465,13 +464,9 @@ impl<H: Driver, K: Disk> Surveyor<H, K> {
         loop {
             let known = self.node.borrow_and_update().clone();
             if let Some(node) = known {
-                let driver = self.driver.clone();
-                let survey = tokio::task::spawn_blocking(move || driver.survey(&node)).await;
-                let error = match survey {
-                    Ok(Ok(survey)) => {
-                        self.spread(survey);
-                        None
-                    }
+                let survey = self.survey.clone();
+                let error = match tokio::task::spawn_blocking(move || survey.take(&node)).await {
+                    Ok(Ok(())) => None,
                     Ok(Err(error)) => Some(error.to_string()),
                     Err(panic) => Some(panic.to_string()),
                 };
@@ -489,8 +484,21 @@ impl<H: Driver, K: Disk> Surveyor<H, K> {
             }
         }
     }
+}
 
-    fn spread(&self, survey: Survey) {
+/// Looks at the hardware, and tells who waits for it.
+struct Surveys<H, K> {
+    driver: Arc<H>,
+    claims: Arc<Claims<H, K>>,
+    desired: watch::Sender<Pools>,
+    health: watch::Sender<Option<Report>>,
+}
+
+impl<H: Driver, K: Disk> Surveys<H, K> {
+    /// Drops what is no news on the thread that made it: each has a part of the heap, which is given
+    /// back when it is empty.
+    fn take(&self, node: &Node) -> Result<(), DriverError> {
+        let survey = self.driver.survey(node)?;
         let health_pools: BTreeSet<_> = survey.health.iter().map(|h| h.pool.clone()).collect();
         self.claims
             .own_pools(survey.pools.keys().chain(&health_pools));
@@ -502,14 +510,20 @@ impl<H: Driver, K: Disk> Surveyor<H, K> {
             news
         });
         self.health.send_if_modified(|last| {
-            let news = last.as_ref().map(|report| &report.devices) != Some(&survey.health);
-            *last = Some(Report {
-                taken: SystemTime::now(),
-                at: Instant::now(),
-                devices: survey.health,
-            });
-            news
+            let (taken, at) = (SystemTime::now(), Instant::now());
+            match last {
+                Some(last) if last.devices == survey.health => {
+                    (last.taken, last.at) = (taken, at);
+                    false
+                }
+                _ => {
+                    let devices = survey.health;
+                    *last = Some(Report { taken, at, devices });
+                    true
+                }
+            }
         });
+        Ok(())
     }
 }
 

@@ -205,12 +205,18 @@ impl HardwareDriver {
         let mut machine = found.machine;
         machine.remember(&state.machine);
         let readings = health::readings(&machine, self.own.hardware);
-        state.machine = machine;
+        // What is as it was is dropped by the thread that made it: its part of the heap is free again.
+        if machine != state.machine {
+            state.machine = machine;
+        }
         let changes = state.health.observe(self.began.elapsed(), &readings);
         self.take_note(state, node, changes);
+        let gauges = self.count(state);
+        *self.gauges.lock().unwrap_or_else(PoisonError::into_inner) = gauges;
     }
 
-    /// Looks at the devices of a claim alone, and for a device plugin: a pod is waiting.
+    /// Looks at the devices of a claim alone, and for a device plugin: a pod is waiting. What it finds
+    /// is counted with the next look at all of them.
     fn look_again(&self, state: &mut State, node: &Node, devices: &[Allocated]) {
         let is_asked = |name: &str| {
             let mut asked = devices.iter().map(|device| &*device.device);
@@ -247,8 +253,6 @@ impl HardwareDriver {
         let sign = self.guard.look(node);
         self.report_conflict(state.conflict.as_ref(), sign.as_ref());
         state.conflict = sign;
-        let gauges = self.count(state);
-        *self.gauges.lock().unwrap_or_else(PoisonError::into_inner) = gauges;
     }
 
     fn count(&self, state: &State) -> Gauges {
