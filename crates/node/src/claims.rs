@@ -3,11 +3,14 @@
 //! sync, a minute later.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use k8s_openapi::api::resource::v1::ResourceClaim;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::claim::{NotReady, for_driver};
@@ -15,7 +18,7 @@ use crate::disk::Disk;
 use crate::driver::{Claim, ClaimRef, Driver, PrepareError};
 use crate::metrics::{Calls, Outcome};
 use crate::ports::{Api, ApiError, Event, Regarding, Severity};
-use crate::prepare::{PreparedDevice, Preparer, with_causes};
+use crate::prepare::{self, Begun, PreparedDevice, Preparer, with_causes};
 
 /// How long one read of a claim may take.
 const READ: Duration = Duration::from_secs(10);
@@ -23,6 +26,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// How long after a claim was prepared its spare file is replaced.
 const QUIET: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Gives what was begun, or begins.
+type Begin = Box<dyn FnOnce() -> Result<Begun, prepare::Error> + Send>;
 
 /// The claims of one driver on one node.
 pub(crate) struct Claims<H, K> {
@@ -120,12 +126,27 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         deadline: Instant,
     ) -> Result<Vec<PreparedDevice>, PrepareError> {
         usable_as_file_name(&claim.uid).map_err(PrepareError::Refused)?;
-        let (preparer, uid) = (self.preparer.clone(), claim.uid.clone());
-        let begin = timeout_at(deadline, on_a_thread(move || preparer.begin(&uid)));
-        let (read, begun) = tokio::join!(self.read(claim, deadline), begin);
         // What is not done in time goes on, and the next call finds what became of it.
         let late = |_| PrepareError::Transient(format!("claim {claim} is still being prepared"));
-        let begun = begun.map_err(late)??;
+        let (preparer, uid) = (self.preparer.clone(), claim.uid.clone());
+        let begin = move || preparer.begin(&uid);
+        let mut read = pin!(self.read(claim, deadline));
+        let (read, begun): (_, Begin) = match read.as_mut().now_or_never() {
+            Some(read) => (read, Box::new(begin)),
+            None => {
+                let begin = async {
+                    // The question goes out first, through the tasks of the client: the API server
+                    // takes longer than a new thread.
+                    for _ in 0..3 {
+                        yield_now().await;
+                    }
+                    timeout_at(deadline, on_a_thread(begin)).await
+                };
+                let (read, begun) = tokio::join!(read, begin);
+                let begun = begun.map_err(late)?;
+                (read, Box::new(|| begun))
+            }
+        };
         let preparer = self.preparer.clone();
         let ours = match read {
             Ok(object) => self.ours(claim, &object),
@@ -136,12 +157,12 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             // Without the API server, a claim that was prepared before can still be confirmed.
             Err(error) => {
                 let why = format!("cannot read claim {claim}: {error}");
-                let recalled = on_a_thread(move || preparer.recall(begun)).await?;
+                let recalled = on_a_thread(move || preparer.recall(begun()?)).await?;
                 return recalled.ok_or(PrepareError::Transient(why));
             }
         };
         // Whatever it is: a thread gives the claim back.
-        let work = on_a_thread(move || preparer.prepare(begun, &ours?));
+        let work = on_a_thread(move || preparer.prepare(begun()?, &ours?));
         timeout_at(deadline, work).await.map_err(late)?
     }
 
