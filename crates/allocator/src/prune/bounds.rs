@@ -18,20 +18,25 @@ use super::{Pruner, column};
 type Common = Option<(usize, usize)>;
 
 impl Pruner<'_, '_> {
-    /// Why the requests ahead cannot all be met, if it can be seen from here.
-    pub(super) fn shortage(&self, state: &State<'_, '_>, spot: Spot) -> Option<Bits> {
-        let demands = match self.demands(state, spot, None) {
+    /// Why the requests before `horizon` cannot all be met, if it can be seen from here.
+    pub(super) fn shortage(
+        &self,
+        state: &State<'_, '_>,
+        spot: Spot,
+        horizon: usize,
+    ) -> Option<Bits> {
+        let demands = match self.demands(state, spot, horizon, None) {
             Ok(demands) => demands,
             Err(conflict) => return Some(conflict),
         };
         if let Err(short) = served(&demands, self.problem.len()) {
             return Some(self.why_short(state, spot, &short, None));
         }
-        if !self.can_be_counted(state, &demands) || !self.can_differ(state, spot) {
+        if !self.can_be_counted(state, &demands) || !self.can_differ(state, spot, horizon) {
             return Some(self.whatever_matters(state, spot));
         }
         if spot.have <= 1 {
-            return self.disagreement(state, spot);
+            return self.disagreement(state, spot, horizon);
         }
         None
     }
@@ -105,13 +110,14 @@ impl Pruner<'_, '_> {
         &self,
         state: &State<'_, '_>,
         spot: Spot,
+        horizon: usize,
         common: Common,
     ) -> Result<Vec<(usize, Demand)>, Bits> {
         let problem = self.problem;
         let claim = problem.slots[spot.slot].claim;
         let mut demands = Vec::new();
         let mut short: Option<Bits> = None;
-        for slot in spot.slot..self.horizon(spot) {
+        for slot in spot.slot..horizon {
             let mut least: Option<Demand> = None;
             for option in self.options(spot, slot) {
                 let choice = &problem.options[option];
@@ -223,7 +229,7 @@ impl Pruner<'_, '_> {
     }
 
     /// Why no element is left that the devices of some constraint could have in common.
-    fn disagreement(&self, state: &State<'_, '_>, spot: Spot) -> Option<Bits> {
+    fn disagreement(&self, state: &State<'_, '_>, spot: Spot, horizon: usize) -> Option<Bits> {
         let problem = self.problem;
         let claim = problem.slots[spot.slot].claim;
         let constraints = problem.constraints.iter().enumerate();
@@ -231,7 +237,7 @@ impl Pruner<'_, '_> {
             .filter(|(_, constraint)| constraint.kind == Kind::Match && constraint.claim >= claim);
         constraints.find_map(|(index, constraint)| {
             let last = problem.claim_slots[constraint.claim].end;
-            let last = last.min(self.horizon(spot));
+            let last = last.min(horizon);
             let mut slots = spot.slot.max(problem.claim_slots[constraint.claim].start)..last;
             // Requests with an alternative that the constraint spares need no element.
             let spared = |slot: usize| {
@@ -256,7 +262,7 @@ impl Pruner<'_, '_> {
                     continue;
                 }
                 let common = Some((index, *element));
-                let short = match self.demands(state, spot, common) {
+                let short = match self.demands(state, spot, horizon, common) {
                     Err(conflict) => conflict,
                     Ok(demands) => match served(&demands, problem.len()) {
                         Err(short) => self.why_short(state, spot, &short, common),
@@ -271,7 +277,7 @@ impl Pruner<'_, '_> {
     }
 
     /// Whether constraints that want different values leave enough of them.
-    fn can_differ(&self, state: &State<'_, '_>, spot: Spot) -> bool {
+    fn can_differ(&self, state: &State<'_, '_>, spot: Spot, horizon: usize) -> bool {
         let problem = self.problem;
         let claim = problem.slots[spot.slot].claim;
         let mut constraints = problem.constraints.iter().enumerate();
@@ -282,7 +288,7 @@ impl Pruner<'_, '_> {
             let elements = self.masks[index].first().map_or(0, Vec::len);
             let slots = problem.claim_slots[constraint.claim].clone();
             let mut demands = Vec::new();
-            for slot in slots.start.max(spot.slot)..slots.end.min(self.horizon(spot)) {
+            for slot in slots.start.max(spot.slot)..slots.end.min(horizon) {
                 let have = if slot == spot.slot { spot.have } else { 0 };
                 let mut least = usize::MAX;
                 let mut values = Bits::new(elements);

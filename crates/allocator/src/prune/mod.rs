@@ -7,18 +7,24 @@
 mod bounds;
 mod conflict;
 mod memory;
+mod narrow;
 mod raising;
+mod reach;
 
 use rustc_hash::FxHashMap;
 
 use crate::bits::Bits;
 use crate::classes::{Classes, IRRELEVANT};
-use crate::constraints::{FAILS, Kind};
+use crate::constraints::FAILS;
+use crate::counters::Consumption;
 use crate::problem::Problem;
 use crate::search::{Guide, Spot};
 use crate::state::{Pick, State};
 
 use bounds::Tally;
+use narrow::{Masks, Narrowing};
+use raising::{Raiser, Raising};
+use reach::Reach;
 
 /// How many states are remembered at most.
 const MEMORY: usize = 1 << 18;
@@ -53,16 +59,15 @@ pub(crate) struct Pruner<'p, 'a> {
     classes: Classes,
     /// By slot: the next whose attempt may end in an error, if not the slot itself.
     horizons: Vec<usize>,
-    /// Slots and options whose attempts may.
-    raising: Vec<(usize, usize)>,
+    /// Options whose attempts may.
+    raising: Vec<Raiser>,
     /// By slot: conflicts, each of which bars it and what follows.
     conflicts: Vec<Vec<Box<[Pick]>>>,
     /// Places of each option that can be part of a solution, as far as is known beforehand.
     live: Vec<Bits>,
     /// By constraint that wants a match: the elements that can be in common.
     viable: Vec<Vec<usize>>,
-    /// By constraint, column and element: the places that have it.
-    masks: Vec<Vec<Vec<Bits>>>,
+    masks: Masks,
     tallies: Vec<Tally>,
     /// Devices that two may share with what is left of them.
     sharable: Bits,
@@ -91,25 +96,26 @@ impl<'p, 'a> Pruner<'p, 'a> {
         if columns.flatten().any(|set| *set == FAILS) {
             return None;
         }
-        let raising::Raising { choices, is_clear } = raising::find(problem);
-        let horizons = (0..=problem.slots.len()).map(|slot| {
-            let next = choices.iter().map(|(raising, _)| *raising);
-            let next = next.filter(|raising| *raising >= slot).min();
-            next.unwrap_or(problem.slots.len())
-        });
-        let mut pruner = Pruner {
+        let masks = narrow::masks(problem);
+        let mut narrowing = Narrowing::new(problem, &masks);
+        let mut raising = raising::find(problem, &Reach::all(problem));
+        if !raising.choices.is_empty() {
+            let reach = Reach::of(problem, narrowing.clone());
+            raising = raising::find(problem, &reach);
+        }
+        let Raising { choices, is_clear } = raising;
+        let horizons = horizons(problem, &choices);
+        narrowing.narrow(horizons[0]);
+        let Narrowing { live, viable, .. } = narrowing;
+        Some(Pruner {
             problem,
             classes: Classes::of(problem),
-            horizons: horizons.collect(),
+            horizons,
             raising: choices,
             conflicts: vec![Vec::new(); problem.slots.len()],
-            live: problem
-                .options
-                .iter()
-                .map(|choice| choice.open.clone())
-                .collect(),
-            viable: Vec::new(),
-            masks: Vec::new(),
+            live,
+            viable,
+            masks,
             tallies: Tally::all(problem),
             sharable: sharable(problem),
             any_admin: problem.options.iter().any(|choice| choice.admin),
@@ -120,15 +126,12 @@ impl<'p, 'a> Pruner<'p, 'a> {
             settled: None,
             vain: FxHashMap::default(),
             buffer: Vec::new(),
-        };
-        pruner.find_masks();
-        while pruner.narrow() {}
-        Some(pruner)
+        })
     }
 
     /// Whether no request of these slots can raise an error.
     pub fn is_free_of_errors(&self, mut slots: std::ops::Range<usize>) -> bool {
-        slots.all(|slot| self.raising.iter().all(|(raising, _)| *raising != slot))
+        slots.all(|slot| self.raising.iter().all(|raiser| raiser.slot != slot))
     }
 
     /// Whether it is certain that what is taken first never makes room for what comes later.
@@ -142,78 +145,9 @@ impl<'p, 'a> Pruner<'p, 'a> {
         self.conflicts[slot].push(Box::default());
     }
 
-    fn find_masks(&mut self) {
-        let places = self.problem.len();
-        for constraint in &self.problem.constraints {
-            let used = constraint.values.elements.len();
-            let masks = constraint.values.columns.iter().map(|column| {
-                let mut masks = vec![Bits::new(places); used];
-                for (place, set) in column.iter().enumerate() {
-                    let set = constraint.values.sets.get(*set as usize);
-                    for element in set.into_iter().flatten() {
-                        masks[*element as usize].insert(place);
-                    }
-                }
-                masks
-            });
-            self.masks.push(masks.collect());
-            self.viable.push(match constraint.kind {
-                Kind::Match => (0..used).collect(),
-                Kind::Distinct => Vec::new(),
-            });
-        }
-    }
-
-    /// Drops values that cannot be in common and devices that have none but those. Returns
-    /// whether anything was dropped.
-    fn narrow(&mut self) -> bool {
-        let problem = self.problem;
-        let mut narrowed = false;
-        for (index, constraint) in problem.constraints.iter().enumerate() {
-            if constraint.kind != Kind::Match {
-                continue;
-            }
-            let slots = problem.claim_slots[constraint.claim].clone();
-            let slots = slots.start..slots.end.min(self.horizons[0]);
-            let viable = std::mem::take(&mut self.viable[index]);
-            let before = viable.len();
-            let viable: Vec<usize> = viable
-                .into_iter()
-                .filter(|element| {
-                    slots.clone().all(|slot| {
-                        let mut options = problem.slots[slot].options.clone();
-                        options.any(|option| self.has_enough(option, index, *element))
-                    })
-                })
-                .collect();
-            narrowed |= viable.len() < before;
-            for option in slots.flat_map(|slot| problem.slots[slot].options.clone()) {
-                let Some(column) = column(problem, option, index) else {
-                    continue;
-                };
-                let mut allowed = Bits::new(problem.len());
-                for element in &viable {
-                    allowed.add(&self.masks[index][column][*element]);
-                }
-                let before = self.live[option].len();
-                self.live[option].keep(&allowed);
-                narrowed |= self.live[option].len() < before;
-            }
-            self.viable[index] = viable;
-        }
-        narrowed
-    }
-
-    fn has_enough(&self, option: usize, constraint: usize, element: usize) -> bool {
-        let need = usize::try_from(self.problem.options[option].need).unwrap_or(0);
-        let Some(column) = column(self.problem, option, constraint) else {
-            return self.live[option].len() >= need;
-        };
-        need == 0 || self.live[option].common(&self.masks[constraint][column][element]) >= need
-    }
-
     fn raises(&self, slot: usize, option: usize) -> bool {
-        self.raising.contains(&(slot, option))
+        let mut raising = self.raising.iter();
+        raising.any(|raiser| (raiser.slot, raiser.option) == (slot, option))
     }
 
     /// The first slot that may raise an error, seen from a spot.
@@ -225,32 +159,29 @@ impl<'p, 'a> Pruner<'p, 'a> {
         }
     }
 
-    /// Whether a slot ahead wants all of certain devices, of which the first is taken: it can have
-    /// nothing and raise nothing, and so can no other, as far as errors go. By whom they are taken.
-    fn spent_by(&self, state: &State<'_, '_>, spot: Spot) -> Option<Bits> {
-        let taker = |option: usize| {
-            let choice = &self.problem.options[option];
-            if !choice.broken.is_empty() || choice.admin {
-                return None;
-            }
-            let first = choice.all.as_ref().and_then(|all| all.first());
-            self.taken_by(state, option, *first?)
+    /// The first slot that still may, after what was taken, and why those before it no longer can.
+    fn outlook(&self, state: &State<'_, '_>, spot: Spot) -> (usize, Bits) {
+        let mut spent = conflict::none(self.problem);
+        let ahead = |raiser: &&Raiser| raiser.slot > spot.slot;
+        for raiser in self.raising.iter().filter(ahead) {
+            let mut first = raiser.first.iter();
+            let Some(gone) = first.find(|place| self.is_gone(state, **place)) else {
+                return (raiser.slot, spent);
+            };
+            self.add_reason(state, raiser.option, *gone, &mut spent);
+        }
+        (self.problem.slots.len(), spent)
+    }
+
+    /// Whether nobody without admin access can have a device any more, whatever else is taken.
+    fn is_gone(&self, state: &State<'_, '_>, place: usize) -> bool {
+        let short = |taken: &Consumption| {
+            let mut amounts = taken.amounts.iter();
+            !taken.is_admitted(&state.common)
+                || amounts.any(|(counter, amount)| state.left[*counter as usize] < *amount)
         };
-        let mut ahead = self
-            .raising
-            .iter()
-            .filter(|(slot, _)| *slot >= spot.slot)
-            .peekable();
-        let (next, _) = ahead.peek()?;
-        if *next <= spot.slot {
-            return None;
-        }
-        let mut conflict = conflict::none(self.problem);
-        let options = self.problem.slots[*next].options.clone();
-        for option in options.chain(ahead.map(|(_, option)| *option)) {
-            conflict.insert(taker(option)?);
-        }
-        Some(conflict)
+        let consumption = self.problem.counters.consumption(place);
+        state.marks[place] > 0 || (self.is_monotone && consumption.is_some_and(short))
     }
 
     /// An attempt failed for this conflict.
@@ -325,6 +256,16 @@ impl<'p, 'a> Pruner<'p, 'a> {
     }
 }
 
+/// By slot: the next whose attempt may end in an error, if not the slot itself.
+fn horizons(problem: &Problem<'_>, raising: &[Raiser]) -> Vec<usize> {
+    let horizons = (0..=problem.slots.len()).map(|slot| {
+        let ahead = raising.iter().map(|raiser| raiser.slot);
+        let next = ahead.filter(|raising| *raising >= slot).min();
+        next.unwrap_or(problem.slots.len())
+    });
+    horizons.collect()
+}
+
 /// Devices of which the two smallest shares that are asked for fit into what is left.
 fn sharable(problem: &Problem<'_>) -> Bits {
     let mut sharable = problem.multi().clone();
@@ -376,10 +317,6 @@ impl Guide for Pruner<'_, '_> {
             self.last = conflict.clone();
             return true;
         }
-        if let Some(conflict) = self.spent_by(state, spot) {
-            self.fail(state, conflict);
-            return true;
-        }
         let key = self.key(state, spot);
         if let Some(seen) = self.vain.get(&key) {
             // There is as little now, but for the same reason only if there is no more to try.
@@ -390,11 +327,13 @@ impl Guide for Pruner<'_, '_> {
             self.fail(state, conflict);
             return true;
         }
-        if spot.slot < self.horizon(spot)
-            && let Some(conflict) = self.shortage(state, spot)
-        {
-            self.fail(state, conflict);
-            return true;
+        if !self.raises(spot.slot, spot.option) {
+            let (horizon, spent) = self.outlook(state, spot);
+            if let Some(mut conflict) = self.shortage(state, spot, horizon) {
+                conflict.add(&spent);
+                self.fail(state, conflict);
+                return true;
+            }
         }
         self.here.push(Here {
             spot,

@@ -6,55 +6,77 @@ use crate::problem::{Problem, RESULTS};
 
 use super::column;
 use super::conflict::is_monotone;
+use super::reach::Reach;
 
 /// See the module.
 pub(super) struct Raising {
-    /// Slots and options, in order.
-    pub choices: Vec<(usize, usize)>,
+    /// In order.
+    pub choices: Vec<Raiser>,
     /// Whether no claim that may raise an error may also come to have too many devices: that is
     /// found out without looking at all that precedes it, so errors there may never be met. All of
     /// such a claim counts as raising.
     pub is_clear: bool,
 }
 
-/// Finds them.
-pub(super) fn find(problem: &Problem<'_>) -> Raising {
-    let slots = problem.slots.iter().enumerate();
+/// An option that may raise an error.
+pub(super) struct Raiser {
+    pub slot: usize,
+    pub option: usize,
+    /// Devices all of which it has to be given, or offered, before it comes to that.
+    pub first: Vec<usize>,
+}
+
+/// Finds them among what can be reached.
+pub(super) fn find(problem: &Problem<'_>, reach: &Reach) -> Raising {
+    let slots = problem.slots[..reach.end].iter().enumerate();
     let choices = slots.flat_map(|(slot, of)| of.options.clone().map(move |option| (slot, option)));
-    let raises: Vec<bool> = choices
+    let raises: Vec<Option<Vec<usize>>> = choices
         .clone()
         .map(|(slot, option)| may_raise(problem, slot, option))
         .collect();
     let unclear = |claim: usize| {
         let own = problem.claim_slots[claim].clone();
-        let mut raising = choices.clone().zip(&raises).filter(|(_, raises)| **raises);
-        may_exceed(problem, claim) && raising.any(|((slot, _), _)| own.contains(&slot))
+        let mut raising = choices.clone().zip(&raises);
+        let raises = raising.any(|((slot, _), raises)| raises.is_some() && own.contains(&slot));
+        raises && may_exceed(problem, reach, claim)
     };
     let unclear: Vec<bool> = (0..problem.claims.len()).map(unclear).collect();
-    let found = choices
-        .zip(&raises)
-        .filter(|((slot, _), raises)| **raises || unclear[problem.slots[*slot].claim]);
+    let found = choices.zip(&raises).filter_map(|((slot, option), raises)| {
+        let first = if unclear[problem.slots[slot].claim] {
+            Vec::new()
+        } else {
+            raises.clone()?
+        };
+        Some(Raiser {
+            slot,
+            option,
+            first,
+        })
+    });
     Raising {
-        choices: found.map(|(choice, _)| choice).collect(),
+        choices: found.collect(),
         is_clear: !unclear.contains(&true),
     }
 }
 
-/// Whether some alternatives of a claim's requests together are too many devices, those aside that
-/// are so whatever is chosen before them.
-fn may_exceed(problem: &Problem<'_>, claim: usize) -> bool {
-    let most = problem.claim_slots[claim].clone().map(|slot| {
+/// Whether all alternatives of some request of a claim may be too many devices at once.
+fn may_exceed(problem: &Problem<'_>, reach: &Reach, claim: usize) -> bool {
+    let own = problem.claim_slots[claim].clone();
+    let mut before = 0;
+    (own.start..own.end.min(reach.end)).any(|slot| {
         let options = problem.slots[slot].options.clone();
-        let possible = options.filter(|option| !exceeds(problem, slot, *option));
-        possible
-            .map(|option| problem.options[option].need.max(0))
-            .max()
-    });
-    most.flatten().sum::<i64>() > RESULTS
+        let need = |option: usize| problem.options[option].need.max(0);
+        let least = options.clone().map(need).min();
+        let exceeds = least.is_some_and(|least| least > RESULTS - before);
+        let met =
+            options.filter(|option| reach.met[*option] && !exceeds_always(problem, slot, *option));
+        before = RESULTS.min(before + met.map(need).max().unwrap_or(0));
+        exceeds
+    })
 }
 
 /// Whether an option is too many devices with the least that come before it in its claim.
-fn exceeds(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
+fn exceeds_always(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
     let claim = problem.slots[slot].claim;
     let before = (problem.claim_slots[claim].start..slot).map(|slot| {
         let options = &problem.options[problem.slots[slot].options.clone()];
@@ -63,66 +85,76 @@ fn exceeds(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
     problem.options[option].need > RESULTS - before.flatten().sum::<i64>()
 }
 
-/// Whether an attempt at an option may end in an error.
-fn may_raise(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
+/// How many of all devices, from the first on, an option can have, constraints aside.
+pub(super) fn obtainable(problem: &Problem<'_>, option: usize, all: &[usize]) -> usize {
+    let mut left = problem.counters.available.clone();
+    let counts = is_monotone(problem);
+    let refused = all.iter().position(|place| {
+        let taken = problem.counters.consumption(*place).filter(|_| counts);
+        let mut amounts = taken.into_iter().flat_map(|taken| &taken.amounts);
+        !problem.options[option].open.has(*place)
+            || amounts.any(|(counter, amount)| {
+                left[*counter as usize] -= amount;
+                left[*counter as usize] < 0
+            })
+    });
+    refused.unwrap_or(all.len())
+}
+
+/// What an option has to be given, or offered, before an attempt at it ends in an error; `None`: none
+/// can.
+fn may_raise(problem: &Problem<'_>, slot: usize, option: usize) -> Option<Vec<usize>> {
     let choice = &problem.options[option];
-    if exceeds(problem, slot, option) {
-        return false;
+    if exceeds_always(problem, slot, option) {
+        return None;
     }
     if !choice.broken.is_empty() {
-        return true;
+        return Some(Vec::new());
     }
     // Where all are wanted, a constraint that refuses one is an error; but a device that cannot be
     // had at all is found out before its constraints are asked.
-    let Some(all) = &choice.all else {
-        return false;
-    };
-    let mut left = problem.counters.available.clone();
-    let counts = is_monotone(problem);
-    let all_before = all.iter().take_while(|place| {
-        let taken = problem.counters.consumption(**place).filter(|_| counts);
-        let mut amounts = taken.into_iter().flat_map(|taken| &taken.amounts);
-        choice.open.has(**place)
-            && amounts.all(|(counter, amount)| {
-                left[*counter as usize] -= amount;
-                left[*counter as usize] >= 0
-            })
-    });
-    let all_before: Vec<usize> = all_before.copied().collect();
-    let asked = all_before.iter();
+    let all = choice.all.as_ref()?;
+    let asked = &all[..obtainable(problem, option, all)];
     let before = problem.claim_slots[choice.claim].start..slot;
     let before = before.flat_map(|slot| problem.slots[slot].options.clone());
-    choice.constraints.iter().any(|(constraint, own)| {
-        if before
-            .clone()
-            .any(|option| column(problem, option, *constraint).is_some())
-        {
-            return asked.clone().next().is_some();
+    let refused = choice.constraints.iter().filter_map(|(constraint, own)| {
+        let mut before = before.clone();
+        if before.any(|option| column(problem, option, *constraint).is_some()) {
+            return Some(0);
         }
         let of = &problem.constraints[*constraint];
         let mut common: Option<Vec<u64>> = None;
-        for place in asked.clone() {
+        asked.iter().position(|place| {
             let set = of.values.columns[*own][*place];
             if set == MISSING {
                 return true;
             }
             let elements = of.values.elements_of(set);
-            common = Some(match common {
-                None => elements.to_vec(),
-                Some(_) if of.values.unknown.has(set as usize) => return true,
-                Some(common) => {
-                    let mut both = common.iter().zip(elements);
-                    if both.any(|(a, b)| a & b != 0) != (of.kind == Kind::Match) {
-                        return true;
-                    }
-                    let both = common.iter().zip(elements);
-                    match of.kind {
-                        Kind::Match => both.map(|(a, b)| a & b).collect(),
-                        Kind::Distinct => both.map(|(a, b)| a | b).collect(),
-                    }
-                }
-            });
-        }
-        false
+            let Some(common) = &mut common else {
+                common = Some(elements.to_vec());
+                return false;
+            };
+            if of.values.unknown.has(set as usize) {
+                return true;
+            }
+            let mut both = common.iter().zip(elements);
+            if both.any(|(a, b)| a & b != 0) != (of.kind == Kind::Match) {
+                return true;
+            }
+            let both = common.iter_mut().zip(elements);
+            match of.kind {
+                Kind::Match => both.for_each(|(a, b)| *a &= b),
+                Kind::Distinct => both.for_each(|(a, b)| *a |= b),
+            }
+            false
+        })
+    });
+    let first = refused.min()?;
+    // With admin access it is given what others have.
+    let first = asked.get(..=first)?;
+    Some(if choice.admin {
+        Vec::new()
+    } else {
+        first.to_vec()
     })
 }

@@ -1,0 +1,133 @@
+//! Which devices can be part of a solution, as far as is known before the search.
+
+use crate::bits::Bits;
+use crate::constraints::{Kind, MISSING};
+use crate::problem::Problem;
+
+use super::column;
+use super::raising::obtainable;
+
+/// By constraint, column and element: the places that have it.
+pub(super) type Masks = Vec<Vec<Vec<Bits>>>;
+
+/// See the module.
+#[derive(Clone)]
+pub(super) struct Narrowing<'p, 'a> {
+    problem: &'p Problem<'a>,
+    masks: &'p Masks,
+    /// Places of each option that can be part of a solution.
+    pub live: Vec<Bits>,
+    /// By constraint that wants a match: the elements that can be in common.
+    pub viable: Vec<Vec<usize>>,
+}
+
+impl<'p, 'a> Narrowing<'p, 'a> {
+    /// Nothing is narrowed yet but by the devices themselves.
+    pub fn new(problem: &'p Problem<'a>, masks: &'p Masks) -> Self {
+        let live = problem.options.iter().map(|choice| {
+            let mut live = choice.open.clone();
+            // Where all are wanted, a device that lacks an attribute is an error.
+            if choice.all.is_none() {
+                for (constraint, column) in &choice.constraints {
+                    let column = &problem.constraints[*constraint].values.columns[*column];
+                    let lack = choice.open.iter().filter(|place| column[*place] == MISSING);
+                    lack.for_each(|place| live.remove(place));
+                }
+            }
+            live
+        });
+        let constraints = &problem.constraints;
+        let viable = constraints.iter().map(|constraint| match constraint.kind {
+            Kind::Match => (0..constraint.values.elements.len()).collect(),
+            Kind::Distinct => Vec::new(),
+        });
+        Narrowing {
+            problem,
+            masks,
+            live: live.collect(),
+            viable: viable.collect(),
+        }
+    }
+
+    /// Drops values that cannot be in common for the slots before `end`, and devices that have none
+    /// but those, until nothing more can be dropped.
+    pub fn narrow(&mut self, end: usize) {
+        while self.narrow_once(end) {}
+    }
+
+    /// Whether enough devices are left for an option.
+    pub fn can_meet(&self, option: usize) -> bool {
+        let choice = &self.problem.options[option];
+        let has_all = |all: &Vec<usize>| {
+            !all.is_empty() && obtainable(self.problem, option, all) == all.len()
+        };
+        choice.all.as_ref().is_none_or(has_all)
+            && self.live[option].len() >= usize::try_from(choice.need).unwrap_or(0)
+    }
+
+    fn narrow_once(&mut self, end: usize) -> bool {
+        let problem = self.problem;
+        let mut narrowed = false;
+        for (index, constraint) in problem.constraints.iter().enumerate() {
+            if constraint.kind != Kind::Match {
+                continue;
+            }
+            let slots = problem.claim_slots[constraint.claim].clone();
+            let slots = slots.start..slots.end.min(end);
+            let viable = std::mem::take(&mut self.viable[index]);
+            let before = viable.len();
+            let viable: Vec<usize> = viable
+                .into_iter()
+                .filter(|element| {
+                    slots.clone().all(|slot| {
+                        let mut options = problem.slots[slot].options.clone();
+                        options.any(|option| self.has_enough(option, index, *element))
+                    })
+                })
+                .collect();
+            narrowed |= viable.len() < before;
+            for option in slots.flat_map(|slot| problem.slots[slot].options.clone()) {
+                let Some(column) = column(problem, option, index) else {
+                    continue;
+                };
+                let mut allowed = Bits::new(problem.len());
+                for element in &viable {
+                    allowed.add(&self.masks[index][column][*element]);
+                }
+                let before = self.live[option].len();
+                self.live[option].keep(&allowed);
+                narrowed |= self.live[option].len() < before;
+            }
+            self.viable[index] = viable;
+        }
+        narrowed
+    }
+
+    fn has_enough(&self, option: usize, constraint: usize, element: usize) -> bool {
+        let need = usize::try_from(self.problem.options[option].need).unwrap_or(0);
+        let Some(column) = column(self.problem, option, constraint) else {
+            return self.live[option].len() >= need;
+        };
+        need == 0 || self.live[option].common(&self.masks[constraint][column][element]) >= need
+    }
+}
+
+/// Finds them.
+pub(super) fn masks(problem: &Problem<'_>) -> Masks {
+    let places = problem.len();
+    let constraints = problem.constraints.iter().map(|constraint| {
+        let used = constraint.values.elements.len();
+        let columns = constraint.values.columns.iter().map(|column| {
+            let mut masks = vec![Bits::new(places); used];
+            for (place, set) in column.iter().enumerate() {
+                let set = constraint.values.sets.get(*set as usize);
+                for element in set.into_iter().flatten() {
+                    masks[*element as usize].insert(place);
+                }
+            }
+            masks
+        });
+        columns.collect()
+    });
+    constraints.collect()
+}
