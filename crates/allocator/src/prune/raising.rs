@@ -118,36 +118,39 @@ fn may_raise(problem: &Problem<'_>, slot: usize, option: usize) -> Option<Vec<us
     let before = problem.claim_slots[choice.claim].start..slot;
     let before = before.flat_map(|slot| problem.slots[slot].options.clone());
     let refused = choice.constraints.iter().filter_map(|(constraint, own)| {
-        let mut before = before.clone();
-        if before.any(|option| column(problem, option, *constraint).is_some()) {
-            return Some(0);
-        }
         let of = &problem.constraints[*constraint];
+        // What all that may come before have in common, or have at all.
         let mut common: Option<Vec<u64>> = None;
-        asked.iter().position(|place| {
-            let set = of.values.columns[*own][*place];
-            if set == MISSING {
-                return true;
-            }
+        let mut add = |set: u32| {
             let elements = of.values.elements_of(set);
             let Some(common) = &mut common else {
                 common = Some(elements.to_vec());
-                return false;
+                return true;
             };
-            if of.values.unknown.has(set as usize) {
-                return true;
-            }
-            let mut both = common.iter().zip(elements);
-            if both.any(|(a, b)| a & b != 0) != (of.kind == Kind::Match) {
-                return true;
-            }
+            let fits = !of.values.unknown.has(set as usize)
+                && common.iter().zip(elements).any(|(a, b)| a & b != 0) == (of.kind == Kind::Match);
             let both = common.iter_mut().zip(elements);
             match of.kind {
                 Kind::Match => both.for_each(|(a, b)| *a &= b),
                 Kind::Distinct => both.for_each(|(a, b)| *a |= b),
             }
-            false
-        })
+            fits
+        };
+        for option in before.clone() {
+            if let Some(column) = column(problem, option, *constraint) {
+                let column = &of.values.columns[column];
+                let sets = problem.options[option]
+                    .open
+                    .iter()
+                    .map(|place| column[place]);
+                sets.filter(|set| *set != MISSING).for_each(|set| {
+                    add(set);
+                });
+            }
+        }
+        let own = &of.values.columns[*own];
+        let mut sets = asked.iter().map(|place| own[*place]);
+        sets.position(|set| set == MISSING || !add(set))
     });
     let first = refused.min()?;
     // With admin access it is given what others have.
