@@ -91,14 +91,11 @@ impl<E: Engine> Inventory<E> {
         }
         let free = pruner.is_free_of_errors(0..problem.slots.len());
         let mut hopeless = Vec::new();
+        let mut fruitless = false;
         for part in parts(question.claims.len()) {
-            // Errors between two claims, or before them, are still to be found.
-            let between = part.windows(2).flat_map(|pair| pair[0] + 1..pair[1]);
-            let mut between = between.map(|claim| problem.claim_slots[claim].clone());
-            let quiet = between.all(|slots| pruner.is_free_of_errors(slots));
-            let sound = free || (pruner.is_monotone() && quiet);
-            if !sound {
-                continue;
+            // Where errors keep others apart there is still no solution without one for each part.
+            if !free && !pruner.is_monotone() {
+                break;
             }
             let claims: Vec<_> = part.iter().map(|claim| question.claims[*claim]).collect();
             let question = Question {
@@ -114,12 +111,23 @@ impl<E: Engine> Inventory<E> {
             if end != End::Nothing {
                 continue;
             }
-            if free || part[0] == 0 {
+            fruitless = true;
+            // Errors between two claims, or before them, are still to be found.
+            let between = part.windows(2).flat_map(|pair| pair[0] + 1..pair[1]);
+            let mut between = between.map(|claim| problem.claim_slots[claim].clone());
+            if !free && !between.all(|slots| pruner.is_free_of_errors(slots)) {
+                continue;
+            }
+            let start = problem.claim_slots[part[0]].start;
+            if free || pruner.is_free_of_errors(0..start) {
                 return (end, steps);
             }
-            hopeless.push(problem.claim_slots[part[0]].start);
+            hopeless.push(start);
         }
         let mut pruner = Pruner::new(problem).expect("there was one before");
+        if fruitless {
+            pruner.expect_errors_only();
+        }
         hopeless.into_iter().for_each(|slot| pruner.despair(slot));
         let budget = question.budget - steps;
         let (end, more) = search::run(problem, &mut pruner, Order::Combinations, budget);

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use support::Scenario;
 use support::trainium::{neurons, pair, scenario};
 use trainyard_allocator::{Order, Verdict};
-use trainyard_model::claim::{AllocationMode, Constraint};
+use trainyard_model::claim::{
+    AllocationMode, Constraint, DeviceQuery, DeviceRequest, ResourceClaim,
+};
 use trainyard_model::device::CounterConsumption;
 use trainyard_model::features::{Feature, Features};
 use trainyard_model::quantity::{Format, Quantity};
@@ -193,6 +195,78 @@ fn an_error_behind_a_claim_that_cannot_be_met() {
         answer.verdict
     );
     assert!(answer.steps < 1_000, "{} steps", answer.steps);
+}
+
+/// A claim of which `then` says what is asked for after some Neuron devices of one group.
+fn group_then(name: &str, group: u32, count: i64, then: &[(AllocationMode, i64)]) -> ResourceClaim {
+    let mut claim = neurons(name, count);
+    let query = claim.requests[0].exactly.clone().expect("one way");
+    let alternatives = then.iter().zip(0..).map(|((mode, count), at)| DeviceQuery {
+        name: format!("s{at}").into(),
+        mode: mode.clone(),
+        count: *count,
+        ..query.clone()
+    });
+    claim.requests.push(DeviceRequest {
+        name: "then".into(),
+        exactly: None,
+        first_available: alternatives.collect(),
+    });
+    claim.constraints = vec![Constraint {
+        match_attribute: Some(format!("resource.aws.com/devicegroup{group}_id").into()),
+        ..Constraint::default()
+    }];
+    claim
+}
+
+/// Claims behind one with thousands of choices: no choice helps, and none leads to an error but
+/// those that leave alone what the error needs.
+#[test]
+fn errors_that_need_more_than_is_left() {
+    let some = |count| (AllocationMode::ExactCount, count);
+    let all = || (AllocationMode::All, 0);
+    // All devices lie in two groups, an error if the first is free; there are not enough for the
+    // other alternative.
+    let fails = group_then("b", 8, 1, &[some(12), all()]);
+    // Nothing has three devices to a group, so what follows is never looked at: neither the error
+    // nor too many devices.
+    let hopeless = group_then("b", 1, 3, &[some(25), all()]);
+    // All are in one group.
+    let quiet = group_then("b", 16, 12, &[some(2), all()]);
+    for (name, claim, is_fatal, most) in [
+        ("fails", fails, true, 400),
+        ("hopeless", hopeless, false, 97),
+        ("quiet", quiet, false, 97),
+    ] {
+        let scenario = scenario(16, vec![pair("a", 7, None), claim], &[]);
+        let mut inventory = scenario.inventory();
+        let upstream = scenario.ask(0, |question| {
+            inventory.upstream_steps(question, Order::Combinations, 2_000_000)
+        });
+        assert_eq!(upstream, 2_000_000, "{name}: more than that");
+        let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
+        match answer.verdict {
+            Verdict::Fatal(_) => assert!(is_fatal, "{name}"),
+            Verdict::Refused => assert!(!is_fatal, "{name}"),
+            verdict => panic!("{name}: {verdict:?}"),
+        }
+        assert!(answer.steps <= most, "{name}: {} steps", answer.steps);
+    }
+}
+
+/// An error after 78 million steps of upstream's, in a claim of which an alternative that nothing can
+/// meet would make too many devices.
+#[test]
+fn an_error_beside_an_alternative_that_cannot_be_met() {
+    let scenario = support::scenario(2_066_614, 10);
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
+    assert!(
+        matches!(answer.verdict, Verdict::Fatal(_)),
+        "{:?}",
+        answer.verdict
+    );
+    assert_eq!(answer.steps, 131);
 }
 
 /// Partitions of four accelerators that together want more than there is of one counter, though each

@@ -1,8 +1,8 @@
 //! Which attempts are in vain: bounds, likeness, memory, and conflicts.
 //!
 //! An attempt is in vain if it holds neither a solution nor an error. Bounds look ahead up to the
-//! next request that may raise an error, its *horizon*; past it, an attempt is passed over only if
-//! one that is like it was seen to fail, or if what made another fail makes it fail as well.
+//! next request that may still raise an error, its *horizon*; past it, an attempt is passed over only
+//! if one that is like it was seen to fail, or if what made another fail makes it fail as well.
 
 mod bounds;
 mod conflict;
@@ -73,6 +73,8 @@ pub(crate) struct Pruner<'p, 'a> {
     sharable: Bits,
     any_admin: bool,
     is_monotone: bool,
+    /// Whether it is known that there is no solution: only errors are still to be found.
+    is_fruitless: bool,
     here: Vec<Here>,
     /// The conflicts of the alternatives that failed, by prioritized list that the search is in.
     lists: Vec<Bits>,
@@ -107,7 +109,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
         let horizons = horizons(problem, &choices);
         narrowing.narrow(horizons[0]);
         let Narrowing { live, viable, .. } = narrowing;
-        Some(Pruner {
+        let mut pruner = Pruner {
             problem,
             classes: Classes::of(problem),
             horizons,
@@ -120,13 +122,30 @@ impl<'p, 'a> Pruner<'p, 'a> {
             sharable: sharable(problem),
             any_admin: problem.options.iter().any(|choice| choice.admin),
             is_monotone: conflict::is_monotone(problem) && is_clear,
+            is_fruitless: false,
             here: Vec::new(),
             lists: Vec::new(),
             last: conflict::none(problem),
             settled: None,
             vain: FxHashMap::default(),
             buffer: Vec::new(),
-        })
+        };
+        // Where there are no errors to be found, the first attempt shows as much.
+        if let Some(first) = problem.slots.first().filter(|_| !pruner.raising.is_empty()) {
+            let state = State::new(problem);
+            let (slot, have, start) = (0, 0, 0);
+            pruner.is_fruitless = first.options.clone().all(|option| {
+                let spot = Spot {
+                    slot,
+                    option,
+                    have,
+                    start,
+                };
+                let short = pruner.shortage(&state, spot, problem.slots.len());
+                short.is_some()
+            });
+        }
+        Some(pruner)
     }
 
     /// Whether no request of these slots can raise an error.
@@ -143,6 +162,14 @@ impl<'p, 'a> Pruner<'p, 'a> {
     /// were taken before. See [`Pruner::is_monotone`].
     pub fn despair(&mut self, slot: usize) {
         self.conflicts[slot].push(Box::default());
+        self.raising.retain(|raiser| raiser.slot < slot);
+        self.horizons = horizons(self.problem, &self.raising);
+        self.is_fruitless = true;
+    }
+
+    /// There is no solution, but maybe an error.
+    pub fn expect_errors_only(&mut self) {
+        self.is_fruitless = true;
     }
 
     fn raises(&self, slot: usize, option: usize) -> bool {
@@ -159,7 +186,8 @@ impl<'p, 'a> Pruner<'p, 'a> {
         }
     }
 
-    /// The first slot that still may, after what was taken, and why those before it no longer can.
+    /// The first slot after a spot that may still raise an error, for what was taken, and why those
+    /// before it no longer can.
     fn outlook(&self, state: &State<'_, '_>, spot: Spot) -> (usize, Bits) {
         let mut spent = conflict::none(self.problem);
         let ahead = |raiser: &&Raiser| raiser.slot > spot.slot;
@@ -329,7 +357,12 @@ impl Guide for Pruner<'_, '_> {
         }
         if !self.raises(spot.slot, spot.option) {
             let (horizon, spent) = self.outlook(state, spot);
-            if let Some(mut conflict) = self.shortage(state, spot, horizon) {
+            let shortage = if self.is_fruitless && horizon == self.problem.slots.len() {
+                Some(conflict::none(self.problem))
+            } else {
+                self.shortage(state, spot, horizon)
+            };
+            if let Some(mut conflict) = shortage {
                 conflict.add(&spent);
                 self.fail(state, conflict);
                 return true;

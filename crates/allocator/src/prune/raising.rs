@@ -22,7 +22,7 @@ pub(super) struct Raising {
 pub(super) struct Raiser {
     pub slot: usize,
     pub option: usize,
-    /// Devices all of which it has to be given, or offered, before it comes to that.
+    /// Devices that have to be free, all of them, for it to come to that.
     pub first: Vec<usize>,
 }
 
@@ -101,8 +101,7 @@ pub(super) fn obtainable(problem: &Problem<'_>, option: usize, all: &[usize]) ->
     refused.unwrap_or(all.len())
 }
 
-/// What an option has to be given, or offered, before an attempt at it ends in an error; `None`: none
-/// can.
+/// The devices that have to be free for an attempt at an option to end in an error; `None`: it cannot.
 fn may_raise(problem: &Problem<'_>, slot: usize, option: usize) -> Option<Vec<usize>> {
     let choice = &problem.options[option];
     if exceeds_always(problem, slot, option) {
