@@ -59,6 +59,38 @@ fn as_upstream_answered() {
     );
 }
 
+/// Where other random scenarios (`conformance/oracle/crowded`) once found another answer than
+/// upstream's, or none: a device taken twice took from its counters once; errors that could no longer
+/// come were waited for.
+#[test]
+fn as_upstream_answered_what_was_found() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../conformance/recorded/found.jsonl"
+    );
+    let found = fs::read_to_string(path).expect("what was found is committed");
+    let found: Vec<Value> = found
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("it is JSON"))
+        .collect();
+    let mut ours = Filter::start(&[
+        env!("CARGO_BIN_EXE_trainyard").to_owned(),
+        "allocate".to_owned(),
+        format!("--upstream-steps={CAP}"),
+    ])
+    .expect("the binary starts");
+    let scenarios: Vec<Value> = found.iter().map(|it| it["scenario"].clone()).collect();
+    let answers = ours.ask(&scenarios).expect("every line is answered");
+    assert_eq!(answers.len(), found.len());
+    for (found, answer) in found.iter().zip(answers) {
+        let (upstream, ours) = (digest(&found["upstream"]), digest(&answer));
+        assert!(
+            equal(&upstream, &ours),
+            "upstream {upstream}\n    ours {ours}"
+        );
+    }
+}
+
 fn equal(upstream: &str, ours: &str) -> bool {
     let parts = |line: &str| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
     let (mut upstream, mut ours) = (parts(upstream), parts(ours));

@@ -41,13 +41,13 @@ impl Pruner<'_, '_> {
             }
         }
         let classes = self.classes.at(spot.slot);
-        let mut counts: Vec<(u32, [u32; 3])> = Vec::new();
+        let mut counts: Vec<(u32, [u32; 4])> = Vec::new();
         let mut count = |class: u32, what: usize| match counts
             .binary_search_by_key(&class, |(class, _)| *class)
         {
             Ok(index) => counts[index].1[what] += 1,
             Err(index) => {
-                let mut new = [0; 3];
+                let mut new = [0; 4];
                 new[what] = 1;
                 counts.insert(index, (class, new));
             }
@@ -58,9 +58,13 @@ impl Pruner<'_, '_> {
             }
         }
         if self.any_admin {
-            for pick in &state.picks[state.claim_start..] {
+            for (number, pick) in state.picks.iter().enumerate() {
                 if classes[pick.place] != IRRELEVANT {
+                    // A device that is taken again takes from its counters again.
                     count(classes[pick.place], 1);
+                    if number >= state.claim_start {
+                        count(classes[pick.place], 3);
+                    }
                 }
             }
         }
