@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, pending, ready};
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use trainyard_node::driver::{ClaimRef, Node};
 use trainyard_node::k8s::{ResourceClaim, ResourceSlice};
@@ -306,12 +307,21 @@ impl ClaimReader for FakeApi {
         let mut state = self.state();
         state.claim_reads += 1;
         state.last_claim_read = Some(claim.name.clone());
+        // Half of them are there at once, as what was read for another driver is.
+        let at_once = state.claim_reads.is_multiple_of(2);
         drop(state);
         let key = (claim.namespace.clone(), claim.name.clone());
-        self.answer(|state| {
+        let answer = self.answer(|state| {
             let found = state.claims.get(&key).cloned();
             found.map(Arc::new).ok_or(ApiError::NotFound)
-        })
+        });
+        async move {
+            if !at_once {
+                yield_now().await;
+            }
+            answer.await
+        }
+        .boxed()
     }
 }
 
