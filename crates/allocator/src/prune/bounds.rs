@@ -12,7 +12,8 @@ use crate::search::Spot;
 use crate::state::State;
 
 use super::conflict::none;
-use super::{Pruner, column};
+use super::raising::Raiser;
+use super::{Pruner, column, packs};
 
 /// An element that the devices of a constraint are to have in common.
 type Common = Option<(usize, usize)>;
@@ -32,13 +33,42 @@ impl Pruner<'_, '_> {
         if let Err(short) = served(&demands, self.problem.len()) {
             return Some(self.why_short(state, spot, &short, None));
         }
-        if !self.can_be_counted(state, &demands) || !self.can_differ(state, spot, horizon) {
+        if !self.can_be_counted(&state.left, &demands) || !self.can_differ(state, spot, horizon) {
             return Some(self.whatever_matters(state, spot));
         }
         if spot.have <= 1 {
             return self.disagreement(state, spot, horizon);
         }
         None
+    }
+
+    /// Whether the requests before it may be met and leave an option all devices that its error
+    /// takes.
+    pub(super) fn can_leave(&self, state: &State<'_, '_>, spot: Spot, raiser: &Raiser) -> bool {
+        let problem = self.problem;
+        if !self.is_monotone || raiser.first.is_empty() {
+            return true;
+        }
+        let Ok(mut demands) = self.demands(state, spot, raiser.slot, None) else {
+            return true;
+        };
+        // Devices that several may share are asked for even where no room is left.
+        let first = raiser.first.iter().copied();
+        let first = first.filter(|place| !problem.multi().has(*place));
+        let mut left = state.left.clone();
+        for place in first {
+            let taken = problem.counters.consumption(place);
+            for (counter, amount) in taken.into_iter().flat_map(|taken| &taken.amounts) {
+                left[*counter as usize] -= amount;
+                if left[*counter as usize] < 0 {
+                    return false;
+                }
+            }
+            demands
+                .iter_mut()
+                .for_each(|(_, demand)| demand.suits.remove(place));
+        }
+        served(&demands, problem.len()).is_ok() && self.can_be_counted(&left, &demands)
     }
 
     /// The options that a slot ahead may still be met by.
@@ -266,7 +296,7 @@ impl Pruner<'_, '_> {
                     Err(conflict) => conflict,
                     Ok(demands) => match served(&demands, problem.len()) {
                         Err(short) => self.why_short(state, spot, &short, common),
-                        Ok(()) if self.can_be_counted(state, &demands) => return None,
+                        Ok(()) if self.can_be_counted(&state.left, &demands) => return None,
                         Ok(()) => self.whatever_matters(state, spot),
                     },
                 };
@@ -317,16 +347,27 @@ impl Pruner<'_, '_> {
 
     /// Whether each counter, and all of one name in a pool together, are enough for the devices
     /// that take least of them.
-    fn can_be_counted(&self, state: &State<'_, '_>, demands: &[(usize, Demand)]) -> bool {
+    fn can_be_counted(&self, left: &[i128], demands: &[(usize, Demand)]) -> bool {
         let problem = self.problem;
         if !problem.counters.matter() {
             return true;
         }
         let demands: Vec<&Demand> = demands.iter().map(|(_, demand)| demand).collect();
+        let mut wanted = Bits::new(problem.len());
+        demands.iter().for_each(|demand| wanted.add(&demand.suits));
+        let need: usize = demands.iter().map(|demand| demand.need).sum();
+        let fits = |need, suits| need <= packs::fitting(&self.packs, left, suits);
+        if !fits(need, &wanted)
+            || !demands
+                .iter()
+                .all(|demand| fits(demand.need, &demand.suits))
+        {
+            return false;
+        }
         self.tallies.iter().all(|tally| {
-            let left = tally.counters.iter();
+            let counters = tally.counters.iter();
             // A counter that is overdrawn bars only those who take from its pool.
-            let left = left.map(|counter| state.left[*counter as usize].max(0));
+            let left = counters.map(|counter| left[*counter as usize].max(0));
             let amount = |place: usize| {
                 let taken = problem.counters.consumption(place);
                 let taken = taken.filter(|_| !problem.multi().has(place));

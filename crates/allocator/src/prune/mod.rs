@@ -8,6 +8,7 @@ mod bounds;
 mod conflict;
 mod memory;
 mod narrow;
+mod packs;
 mod raising;
 mod reach;
 
@@ -23,6 +24,7 @@ use crate::state::{Pick, State};
 
 use bounds::Tally;
 use narrow::{Masks, Narrowing};
+use packs::Pack;
 use raising::{Raiser, Raising};
 use reach::Reach;
 
@@ -69,6 +71,8 @@ pub(crate) struct Pruner<'p, 'a> {
     viable: Vec<Vec<usize>>,
     masks: Masks,
     tallies: Vec<Tally>,
+    /// None where what is taken may make room.
+    packs: Vec<Pack>,
     /// Devices that two may share with what is left of them.
     sharable: Bits,
     any_admin: bool,
@@ -109,6 +113,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
         let horizons = horizons(problem, &choices);
         narrowing.narrow(horizons[0]);
         let Narrowing { live, viable, .. } = narrowing;
+        let is_monotone = conflict::is_monotone(problem);
         let mut pruner = Pruner {
             problem,
             classes: Classes::of(problem),
@@ -119,9 +124,14 @@ impl<'p, 'a> Pruner<'p, 'a> {
             viable,
             masks,
             tallies: Tally::all(problem),
+            packs: if is_monotone {
+                packs::all(problem)
+            } else {
+                Vec::new()
+            },
             sharable: sharable(problem),
             any_admin: problem.options.iter().any(|choice| choice.admin),
-            is_monotone: conflict::is_monotone(problem) && is_clear,
+            is_monotone: is_monotone && is_clear,
             is_fruitless: false,
             here: Vec::new(),
             lists: Vec::new(),
@@ -186,17 +196,20 @@ impl<'p, 'a> Pruner<'p, 'a> {
         }
     }
 
-    /// The first slot after a spot that may still raise an error, for what was taken, and why those
-    /// before it no longer can.
+    /// The first slot after a spot that may still raise an error, for what was taken and is yet to be
+    /// taken before it, and why those before it cannot.
     fn outlook(&self, state: &State<'_, '_>, spot: Spot) -> (usize, Bits) {
         let mut spent = conflict::none(self.problem);
         let ahead = |raiser: &&Raiser| raiser.slot > spot.slot;
         for raiser in self.raising.iter().filter(ahead) {
             let mut first = raiser.first.iter();
-            let Some(gone) = first.find(|place| self.is_gone(state, **place)) else {
+            if let Some(gone) = first.find(|place| self.is_gone(state, **place)) {
+                self.add_reason(state, raiser.option, *gone, &mut spent);
+            } else if self.can_leave(state, spot, raiser) {
                 return (raiser.slot, spent);
-            };
-            self.add_reason(state, raiser.option, *gone, &mut spent);
+            } else {
+                spent.add(&self.whatever_matters(state, spot));
+            }
         }
         (self.problem.slots.len(), spent)
     }
