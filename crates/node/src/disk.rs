@@ -44,7 +44,7 @@ pub trait Lock: Send {}
 /// a name there is nothing to clean after a crash.
 pub trait Spare: Send {
     /// Gives it its content and, once that would survive a power cut, its name, which no other file
-    /// may have. Zero bytes may follow the content.
+    /// may have. After a power cut zero bytes may follow the content.
     fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -183,6 +183,8 @@ impl Spare for LocalSpare {
     fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all_at(bytes, 0)?;
         self.0.sync_data()?;
+        // For whoever reads it by hand; a power cut may bring the zero bytes back.
+        self.0.set_len(bytes.len() as u64)?;
         // By its number: an empty path would need a capability.
         let unnamed = format!("/proc/self/fd/{}", self.0.as_raw_fd());
         Ok(linkat(CWD, unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
@@ -342,7 +344,7 @@ mod tests {
         drop(spare());
         assert_eq!(names(), 0, "unused ones leave nothing");
         first.fill(&path, b"one").unwrap();
-        assert_eq!(LocalDisk.read(&path).unwrap(), b"one\0\0\0\0\0");
+        assert_eq!(LocalDisk.read(&path).unwrap(), b"one");
         let taken = spare().unwrap().fill(&path, b"two").unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
         let longer = folder.path().join("b");
