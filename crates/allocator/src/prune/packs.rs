@@ -73,3 +73,33 @@ pub(super) fn fitting(packs: &[Pack], left: &[i128], suits: &Bits) -> usize {
     });
     suits.len() - kept.sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two sets with places for four devices each, of which each takes `amount`.
+    fn packs(amount: i128) -> Vec<Pack> {
+        let pack = |set: u32| {
+            let mut places = Bits::new(8);
+            let own = set as usize * 4..set as usize * 4 + 4;
+            own.clone().for_each(|place| places.insert(place));
+            let amounts = vec![(set, own.map(|place| (amount, place)).collect())];
+            Pack { places, amounts }
+        };
+        vec![pack(0), pack(1)]
+    }
+
+    #[test]
+    fn an_odd_rest_on_each_set_is_no_device_together() {
+        let all = Bits::all(8);
+        assert_eq!(fitting(&packs(2), &[7, 7], &all), 6, "the sum has seven");
+        assert_eq!(fitting(&packs(2), &[8, 7], &all), 7);
+        assert_eq!(fitting(&packs(2), &[-1, 7], &all), 3, "overdrawn");
+        assert_eq!(fitting(&packs(0), &[-1, 0], &all), 8, "it takes nothing");
+        let mut some = Bits::new(8);
+        [0, 1, 4].into_iter().for_each(|place| some.insert(place));
+        assert_eq!(fitting(&packs(2), &[2, 7], &some), 2, "of those that suit");
+        assert_eq!(fitting(&[], &[], &some), 3, "nothing is counted");
+    }
+}

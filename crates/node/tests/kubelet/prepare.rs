@@ -1,13 +1,20 @@
 //! Claims come and go, and what may pass is tried again while the kubelet waits.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::{sleep, timeout};
+use trainyard_node::disk::{Disk, LocalDisk};
 use trainyard_node::plugin::Registration;
 use trainyard_testkit::node::api::FakeApi;
 use trainyard_testkit::node::kubelet::Speaks;
 
 use crate::{DRIVER, Machine, NODE, claim};
+
+/// How long a test waits for what must happen.
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_comes_and_goes_in_both_versions() {
@@ -44,6 +51,37 @@ async fn a_claim_comes_and_goes_in_both_versions() {
             assert!(machine.files(folder).is_empty(), "{folder}");
         }
     }
+}
+
+/// Files of a folder that have no name and are held open: the journal's spare ones.
+fn spares(folder: &Path) -> usize {
+    let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let targets = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+    targets
+        .filter(|target| target.starts_with(folder) && !target.exists())
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spare_file_is_there_for_the_next_claim() {
+    let machine = Machine::new();
+    let folder = machine.path().join("state/claims");
+    let plugin = machine.start().await;
+    let stocked = async |least| {
+        while spares(&folder) < least {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let none = LocalDisk.spare(machine.path(), 1).unwrap().is_none();
+    let least = if none { 0 } else { 4 };
+    timeout(LIMIT, stocked(least)).await.unwrap();
+    let a = claim("a");
+    machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
+    machine.kubelet.prepare(DRIVER, &a).await.unwrap();
+    assert_eq!(machine.files("state/claims"), ["a.claim"]);
+    timeout(LIMIT, stocked(least)).await.unwrap();
+    plugin.stop().await;
+    assert_eq!(spares(&folder), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
