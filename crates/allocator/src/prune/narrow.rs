@@ -5,7 +5,7 @@ use crate::constraints::{Kind, MISSING};
 use crate::problem::Problem;
 
 use super::column;
-use super::raising::obtainable;
+use super::conflict::is_monotone;
 
 /// By constraint, column and element: the places that have it.
 pub(super) type Masks = Vec<Vec<Vec<Bits>>>;
@@ -110,6 +110,22 @@ impl<'p, 'a> Narrowing<'p, 'a> {
         };
         need == 0 || self.live[option].common(&self.masks[constraint][column][element]) >= need
     }
+}
+
+/// How many of all devices, from the first on, an option can have, constraints aside.
+pub(super) fn obtainable(problem: &Problem<'_>, option: usize, all: &[usize]) -> usize {
+    let mut left = problem.counters.available.clone();
+    let counts = is_monotone(problem);
+    let refused = all.iter().position(|place| {
+        let taken = problem.counters.consumption(*place).filter(|_| counts);
+        let mut amounts = taken.into_iter().flat_map(|taken| &taken.amounts);
+        !problem.options[option].open.has(*place)
+            || amounts.any(|(counter, amount)| {
+                left[*counter as usize] -= amount;
+                left[*counter as usize] < 0
+            })
+    });
+    refused.unwrap_or(all.len())
 }
 
 /// Finds them.

@@ -5,7 +5,7 @@ use crate::constraints::{Kind, MISSING};
 use crate::problem::{Problem, RESULTS};
 
 use super::column;
-use super::conflict::is_monotone;
+use super::narrow::obtainable;
 use super::reach::Reach;
 
 /// See the module.
@@ -83,22 +83,6 @@ fn exceeds_always(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
         options.iter().map(|choice| choice.need.max(0)).min()
     });
     problem.options[option].need > RESULTS - before.flatten().sum::<i64>()
-}
-
-/// How many of all devices, from the first on, an option can have, constraints aside.
-pub(super) fn obtainable(problem: &Problem<'_>, option: usize, all: &[usize]) -> usize {
-    let mut left = problem.counters.available.clone();
-    let counts = is_monotone(problem);
-    let refused = all.iter().position(|place| {
-        let taken = problem.counters.consumption(*place).filter(|_| counts);
-        let mut amounts = taken.into_iter().flat_map(|taken| &taken.amounts);
-        !problem.options[option].open.has(*place)
-            || amounts.any(|(counter, amount)| {
-                left[*counter as usize] -= amount;
-                left[*counter as usize] < 0
-            })
-    });
-    refused.unwrap_or(all.len())
 }
 
 /// The devices that have to be free for an attempt at an option to end in an error; `None`: it cannot.
