@@ -54,7 +54,7 @@ impl NotReady {
 /// theirs. `owns_pool` tells the pools of this node.
 pub fn for_driver(
     asked: &ClaimRef,
-    object: &ResourceClaim,
+    object: &Arc<ResourceClaim>,
     driver: &str,
     owns_pool: impl Fn(&str) -> bool,
 ) -> Result<Claim, NotReady> {
@@ -75,24 +75,25 @@ pub fn for_driver(
     {
         return Err(NotReady::NotReserved(asked.clone()));
     }
-    let allocated = allocation.devices.clone().unwrap_or_default();
+    let allocated = allocation.devices.as_ref();
+    let results = allocated.and_then(|devices| devices.results.as_ref());
     let mut devices = Vec::new();
-    for result in allocated.results.unwrap_or_default() {
+    for result in results.into_iter().flatten() {
         if result.driver != driver {
             continue;
         }
         if !owns_pool(&result.pool) {
             return Err(NotReady::OtherNode {
                 claim: asked.clone(),
-                pool: result.pool,
-                device: result.device,
+                pool: result.pool.clone(),
+                device: result.device.clone(),
             });
         }
         devices.push(Allocated {
-            request: result.request,
-            pool: result.pool,
-            device: result.device,
-            share_id: result.share_id,
+            request: result.request.clone(),
+            pool: result.pool.clone(),
+            device: result.device.clone(),
+            share_id: result.share_id.clone(),
             access: match result.admin_access {
                 Some(true) => Access::Admin,
                 _ => Access::Exclusive,
@@ -105,20 +106,21 @@ pub fn for_driver(
             driver: driver.to_owned(),
         });
     }
-    let mut configs: Vec<Config> = allocated
-        .config
-        .unwrap_or_default()
+    let configs = allocated.and_then(|devices| devices.config.as_ref());
+    let mut configs: Vec<Config> = configs
         .into_iter()
+        .flatten()
         .enumerate()
         .filter_map(|(index, config)| {
-            let opaque = config.opaque.filter(|opaque| opaque.driver == driver)?;
+            let opaque = config.opaque.as_ref();
+            let opaque = opaque.filter(|opaque| opaque.driver == driver)?;
             Some(Config {
                 source: match config.source.as_str() {
                     "FromClass" => ConfigSource::Class,
                     _ => ConfigSource::Claim,
                 },
-                requests: config.requests.unwrap_or_default(),
-                parameters: opaque.parameters.0,
+                requests: config.requests.clone().unwrap_or_default(),
+                parameters: opaque.parameters.0.clone(),
                 path: format!("status.allocation.devices.config[{index}]"),
             })
         })
@@ -128,7 +130,7 @@ pub fn for_driver(
         claim: asked.clone(),
         devices,
         configs,
-        object: Arc::new(object.clone()),
+        object: object.clone(),
     })
 }
 
@@ -151,7 +153,9 @@ mod tests {
             "spec": {}, "status": status,
         }))
         .unwrap();
-        for_driver(&asked(), &object, "a.example", |pool| pool == "node")
+        for_driver(&asked(), &Arc::new(object), "a.example", |pool| {
+            pool == "node"
+        })
     }
 
     fn result(driver: &str, pool: &str) -> serde_json::Value {
@@ -205,22 +209,11 @@ mod tests {
         )
         .unwrap_err();
         assert!(matches!(elsewhere, NotReady::OtherNode { .. }));
-        let replaced = for_driver(
-            &ClaimRef {
-                uid: "u0".into(),
-                ..asked()
-            },
-            &ResourceClaim {
-                metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
-                    uid: Some("u1".into()),
-                    ..Default::default()
-                },
-                ..Default::default()
-            },
-            "a.example",
-            |_| true,
-        )
-        .unwrap_err();
+        let mut object = ResourceClaim::default();
+        object.metadata.uid = Some("u1".into());
+        let uid = "u0".into();
+        let deleted = ClaimRef { uid, ..asked() };
+        let replaced = for_driver(&deleted, &Arc::new(object), "a.example", |_| true).unwrap_err();
         assert!(replaced.to_string().contains("uid u1"));
     }
 }

@@ -97,18 +97,20 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         let took = started.elapsed();
         let seconds = took.as_secs_f64();
         self.count(|calls| calls.prepare.entry(counted).or_default().observe(took));
-        match &outcome {
+        let (driver, claim) = (self.driver.clone(), claim.clone());
+        let result = outcome.as_ref().map(Vec::len).map_err(String::clone);
+        later(move || match result {
             Ok(devices) => tracing::info!(
-                driver = self.driver,
+                driver,
                 claim.ns = claim.namespace,
                 claim.name = claim.name,
                 claim.uid = claim.uid,
-                devices = devices.len(),
+                devices,
                 seconds,
                 "prepared"
             ),
             Err(error) => tracing::warn!(
-                driver = self.driver,
+                driver,
                 claim.ns = claim.namespace,
                 claim.name = claim.name,
                 claim.uid = claim.uid,
@@ -116,7 +118,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
                 seconds,
                 "not prepared"
             ),
-        }
+        });
         outcome
     }
 
@@ -137,9 +139,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
                 let begin = async {
                     // The question goes out first, through the tasks of the client: the API server
                     // takes longer than a new thread.
-                    for _ in 0..3 {
-                        yield_now().await;
-                    }
+                    after_others().await;
                     timeout_at(deadline, on_a_thread(begin)).await
                 };
                 let (read, begun) = tokio::join!(read, begin);
@@ -177,7 +177,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
     }
 
     /// The claim as far as it concerns this driver.
-    fn ours(&self, claim: &ClaimRef, object: &ResourceClaim) -> Result<Claim, PrepareError> {
+    fn ours(&self, claim: &ClaimRef, object: &Arc<ResourceClaim>) -> Result<Claim, PrepareError> {
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let owned = |pool: &str| {
             pool == self.node || pools.as_ref().is_some_and(|pools| pools.contains(pool))
@@ -221,23 +221,24 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         };
         let took = started.elapsed();
         self.count(|calls| calls.unprepare.entry(counted).or_default().observe(took));
-        match &outcome {
+        let (driver, claim, result) = (self.driver.clone(), claim.clone(), outcome.clone());
+        later(move || match result {
             Ok(()) => tracing::info!(
-                driver = self.driver,
+                driver,
                 claim.ns = claim.namespace,
                 claim.name = claim.name,
                 claim.uid = claim.uid,
                 "unprepared"
             ),
             Err(error) => tracing::warn!(
-                driver = self.driver,
+                driver,
                 claim.ns = claim.namespace,
                 claim.name = claim.name,
                 claim.uid = claim.uid,
                 error,
                 "not unprepared"
             ),
-        }
+        });
         outcome
     }
 
@@ -322,6 +323,21 @@ fn usable_as_file_name(uid: &str) -> Result<(), String> {
     match !uid.is_empty() && uid.len() <= 128 && uid.bytes().all(plain) {
         true => Ok(()),
         false => Err(format!("claim uid {uid:?} is not a UID")),
+    }
+}
+
+/// Says what became of a call after the kubelet has heard it.
+fn later(say: impl FnOnce() + Send + 'static) {
+    tokio::spawn(async move {
+        after_others().await;
+        say();
+    });
+}
+
+/// Lets those tasks go first that what was just done has woken, and those that they wake.
+async fn after_others() {
+    for _ in 0..4 {
+        yield_now().await;
     }
 }
 

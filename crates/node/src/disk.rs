@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
@@ -39,13 +40,11 @@ pub struct Entry {
 /// Holds a lock until it is dropped.
 pub trait Lock: Send {}
 
-/// A file that has no name yet, but its blocks on the disk: filling it is synchronised in a fraction
-/// of the time that a new file takes, above all while a starting pod's layers are written. Without
-/// a name there is nothing to clean after a crash.
+/// A file that has no name yet. Without a name there is nothing to clean after a crash.
 pub trait Spare: Send {
-    /// Gives it its content and, once that would survive a power cut, its name, which no other file
-    /// may have. After a power cut zero bytes may follow the content.
-    fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Gives it its content and then its name, which no other file may have: the file is seen whole.
+    /// What the file had beyond the content stays behind it.
+    fn fill(self: Box<Self>, path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()>;
 }
 
 /// Files as the node half uses them.
@@ -60,8 +59,8 @@ pub trait Disk: Send + Sync + 'static {
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Returns when the content of a file would survive a power cut.
     fn sync(&self, path: &Path) -> io::Result<()>;
-    /// A file in this folder, without a name, of `length` zero bytes. `None`: this file system has no
-    /// such files.
+    /// A file in this folder, without a name, of `length` spaces that have their blocks on the disk.
+    /// `None`: this file system has no such files.
     fn spare(&self, folder: &Path, length: usize) -> io::Result<Option<Box<dyn Spare>>>;
     /// Renames, replacing what bears the new name: after a crash one of both is there, whole.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -109,6 +108,58 @@ pub fn replace(
         let _ = disk.remove(&temporary);
     }
     written
+}
+
+/// Spare files of a folder, made while nobody waits: a file system needs a fraction of the time to
+/// fill one, above all while a starting pod's layers are written.
+pub struct Stock<D> {
+    disk: Arc<D>,
+    folder: PathBuf,
+    length: usize,
+    spares: Mutex<Vec<Box<dyn Spare>>>,
+}
+
+/// How many spare files are kept at most: pods that start together need one each.
+const SPARES: usize = 4;
+
+impl<D: Disk> Stock<D> {
+    /// An empty one, of files of this length: zero if what is written need not be durable, otherwise
+    /// that of most contents, which spaces then follow.
+    pub fn new(disk: Arc<D>, folder: &Path, length: usize) -> Self {
+        Stock {
+            disk,
+            folder: folder.to_owned(),
+            length,
+            spares: Mutex::default(),
+        }
+    }
+
+    /// Makes the files that are missing. Without them a write takes longer.
+    pub fn refill(&self) -> io::Result<()> {
+        while self.spares().len() < SPARES {
+            match self.disk.spare(&self.folder, self.length)? {
+                Some(spare) => self.spares().push(spare),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes or replaces a file of the folder as a whole, as [`replace`] does.
+    pub fn write(&self, path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+        let spare = self.spares().pop();
+        match spare.map(|spare| spare.fill(path, bytes, durability)) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
+                replace(&*self.disk, path, bytes, durability)
+            }
+            Some(filled) => filled,
+            None => replace(&*self.disk, path, bytes, durability),
+        }
+    }
+
+    fn spares(&self) -> MutexGuard<'_, Vec<Box<dyn Spare>>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Removes a file; one that is gone already is fine. A power cut may bring it back.
@@ -180,11 +231,12 @@ impl LocalDisk {
 struct LocalSpare(File);
 
 impl Spare for LocalSpare {
-    fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn fill(self: Box<Self>, path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
         self.0.write_all_at(bytes, 0)?;
-        self.0.sync_data()?;
-        // For whoever reads it by hand; a power cut may bring the zero bytes back.
-        self.0.set_len(bytes.len() as u64)?;
+        match durability {
+            Durability::ThisBoot => {}
+            Durability::Content => self.0.sync_data()?,
+        }
         // By its number: an empty path would need a capability.
         let unnamed = format!("/proc/self/fd/{}", self.0.as_raw_fd());
         Ok(linkat(CWD, unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
@@ -251,9 +303,11 @@ impl Disk for LocalDisk {
             Err(Errno::OPNOTSUPP | Errno::ISDIR) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        // Zero bytes that are written: what is only promised is booked when it is filled.
-        file.write_all_at(&vec![0; length], 0)?;
-        file.sync_all()?;
+        if length > 0 {
+            // Written, as blocks that are only promised would be booked when it is filled.
+            file.write_all_at(&vec![b' '; length], 0)?;
+            file.sync_all()?;
+        }
         Ok(Some(Box::new(LocalSpare(file))))
     }
 
@@ -282,7 +336,6 @@ impl Disk for LocalDisk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
@@ -335,21 +388,48 @@ mod tests {
     fn a_spare_is_seen_when_it_has_its_content_and_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        let spare = || LocalDisk.spare(folder.path(), 8).unwrap();
-        let Some(first) = spare() else {
+        let spare = |length| LocalDisk.spare(folder.path(), length).unwrap();
+        let Some(first) = spare(8) else {
             // Nothing is promised where the file system has none.
             return;
         };
         let names = || LocalDisk.list(folder.path()).unwrap().len();
-        drop(spare());
+        drop(spare(8));
         assert_eq!(names(), 0, "unused ones leave nothing");
-        first.fill(&path, b"one").unwrap();
-        assert_eq!(LocalDisk.read(&path).unwrap(), b"one");
-        let taken = spare().unwrap().fill(&path, b"two").unwrap_err();
-        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        first.fill(&path, b"one", Durability::Content).unwrap();
+        assert_eq!(LocalDisk.read(&path).unwrap(), b"one     ");
+        let again = spare(0).unwrap();
+        let taken = again.fill(&path, b"two", Durability::ThisBoot);
+        assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         let longer = folder.path().join("b");
-        spare().unwrap().fill(&longer, b"longer than that").unwrap();
-        assert_eq!(LocalDisk.read(&longer).unwrap(), b"longer than that");
-        assert_eq!(names(), 2);
+        for (length, path) in [(8, &longer), (0, &folder.path().join("c"))] {
+            let bytes = b"longer than that";
+            let spare = spare(length).unwrap();
+            spare.fill(path, bytes, Durability::ThisBoot).unwrap();
+            assert_eq!(LocalDisk.read(path).unwrap(), bytes);
+        }
+        assert_eq!(names(), 3);
+    }
+
+    #[test]
+    fn a_stock_writes_files_that_are_new_and_files_that_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let stock = Stock::new(Arc::new(LocalDisk), folder.path(), 0);
+        stock.refill().unwrap();
+        let stocked = stock.spares().len();
+        // None where the file system has no such files.
+        assert!(stocked == SPARES || stocked == 0, "{stocked}");
+        for number in 0..=SPARES {
+            let path = folder.path().join(format!("{number}"));
+            for content in ["one", "more"] {
+                let bytes = content.as_bytes();
+                stock.write(&path, bytes, Durability::Content).unwrap();
+                assert_eq!(LocalDisk.read(&path).unwrap(), bytes);
+            }
+            assert_eq!(stock.spares().len(), stocked.saturating_sub(2 * number + 2));
+        }
+        assert_eq!(LocalDisk.list(folder.path()).unwrap().len(), SPARES + 1);
+        stock.refill().unwrap();
+        assert_eq!(stock.spares().len(), stocked);
     }
 }

@@ -14,12 +14,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::disk::{self, Disk, Durability, Entry, Spare, Stamp};
+use crate::disk::{self, Disk, Durability, Entry, Stamp, Stock};
 use crate::driver::{Access, Allocated, Claim, ClaimRef, Edits};
 
 /// The schema this version writes. Older ones are carried over by [`migrate`].
@@ -114,7 +114,8 @@ pub enum Unreadable {
     Content(String),
 }
 
-/// A record as bytes: a line with schema and checksum, then the record, then a line feed.
+/// A record as bytes: a line with schema and checksum, then the record, then a line feed. Spaces
+/// may follow.
 pub fn encode(record: &Record) -> Vec<u8> {
     let body = serde_json::to_vec(record).expect("a record is plain data");
     let checksum = hex(&Sha256::digest(&body));
@@ -130,7 +131,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
     let (header, body) = bytes.split_at(split.ok_or(Unreadable::Header)?);
     let body = body.strip_prefix(b"\n").ok_or(Unreadable::Header)?;
     // A spare file may be longer than what it was filled with.
-    let end = body.iter().rposition(|byte| *byte != 0);
+    let end = body.iter().rposition(|byte| *byte != b' ');
     let body = &body[..end.map_or(0, |last| last + 1)];
     let body = body.strip_suffix(b"\n").ok_or(Unreadable::Checksum)?;
     let header = std::str::from_utf8(header).map_err(|_| Unreadable::Header)?;
@@ -178,14 +179,13 @@ pub struct Journal<D> {
     /// What was read, as long as its file has the same stamp.
     read: Mutex<BTreeMap<String, (Stamp, Record)>>,
     moved: Mutex<Vec<MovedAside>>,
-    /// For finished records: a pod waits for each.
-    spares: Mutex<Vec<Box<dyn Spare>>>,
+    /// Files for both kinds of records: a pod waits for each.
+    intents: Stock<D>,
+    finished: Stock<D>,
 }
 
-/// How many spare files are kept at most: pods that start together have a record each.
-const SPARES: usize = 4;
-/// How long they are, in bytes: a claim of 32 devices fits.
-const SPARE: usize = 16 << 10;
+/// Bytes of a spare file for a finished record: one of 16 devices fits.
+const SPARE: usize = 8 << 10;
 
 /// What became of a file.
 enum Loaded {
@@ -223,11 +223,12 @@ impl<D: Disk> Journal<D> {
     pub fn open(disk: std::sync::Arc<D>, folder: &Path) -> io::Result<Self> {
         disk.make_folder(folder)?;
         Ok(Journal {
+            intents: Stock::new(disk.clone(), folder, 0),
+            finished: Stock::new(disk.clone(), folder, SPARE),
             disk,
             folder: folder.to_owned(),
             read: Mutex::default(),
             moved: Mutex::default(),
-            spares: Mutex::default(),
         })
     }
 
@@ -365,39 +366,19 @@ impl<D: Disk> Journal<D> {
         let (uid, bytes) = (&record.claim.uid, encode(record));
         let intent = self.intent(uid);
         match record.phase {
-            Phase::Preparing => disk::replace(&*self.disk, &intent, &bytes, Durability::ThisBoot),
+            Phase::Preparing => self.intents.write(&intent, &bytes, Durability::ThisBoot),
             Phase::Prepared => {
-                self.finish(&self.path(uid), &bytes)?;
+                let path = self.path(uid);
+                self.finished.write(&path, &bytes, Durability::Content)?;
                 disk::discard(&*self.disk, &intent)
             }
         }
     }
 
-    fn finish(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let spare = self.spares().pop();
-        match spare.map(|spare| spare.fill(path, bytes)) {
-            // A record that takes another one's place.
-            Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
-                disk::replace(&*self.disk, path, bytes, Durability::Content)
-            }
-            Some(filled) => filled,
-            None => disk::replace(&*self.disk, path, bytes, Durability::Content),
-        }
-    }
-
-    fn spares(&self) -> MutexGuard<'_, Vec<Box<dyn Spare>>> {
-        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes spare files for the records to come. Without them a record takes longer.
+    /// Makes spare files for the records to come.
     pub fn stock(&self) -> io::Result<()> {
-        while self.spares().len() < SPARES {
-            match self.disk.spare(&self.folder, SPARE)? {
-                Some(spare) => self.spares().push(spare),
-                None => break,
-            }
-        }
-        Ok(())
+        self.intents.refill()?;
+        self.finished.refill()
     }
 
     /// Marks that a claim is about to be undone: from now on its record vouches for nothing, as an
@@ -546,32 +527,28 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_record_fills_a_spare_file_or_does_without() {
+    fn a_record_fills_a_spare_file_or_does_without() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
         journal.stock().unwrap();
-        let stocked = journal.spares().len();
-        // None where the file system has no such files.
-        assert!(stocked == SPARES || stocked == 0, "{stocked}");
         let mut record = record();
-        for number in 0..=SPARES {
+        // More than are in stock, and the last one has more than a spare file has room for.
+        for number in 0..8 {
             record.claim.uid = format!("u{number}");
-            journal.put(&record).unwrap();
-            assert_eq!(journal.spares().len(), stocked.saturating_sub(number + 1));
-            assert_eq!(
-                journal.get(&record.claim.uid).unwrap(),
-                Some(record.clone())
-            );
+            if number == 7 {
+                record.devices = vec![record.devices[0].clone(); 1000];
+            }
+            for phase in [Phase::Preparing, Phase::Prepared] {
+                record.phase = phase;
+                journal.put(&record).unwrap();
+                let found = journal.get(&record.claim.uid).unwrap();
+                assert_eq!(found, Some(record.clone()));
+            }
         }
         journal.stock().unwrap();
         record.boot = "another".into();
         journal.put(&record).unwrap();
         assert_eq!(journal.records().unwrap()[&record.claim.uid], record);
-        // More than a spare file has room for.
-        record.claim.uid = "large".into();
-        record.devices = vec![record.devices[0].clone(); 1000];
-        journal.put(&record).unwrap();
-        assert_eq!(journal.get("large").unwrap(), Some(record));
         assert_eq!(journal.take_moved_aside(), []);
     }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cdi;
-use crate::disk::{self, Disk, Durability, Lock};
+use crate::disk::{self, Disk, Durability, Lock, Stock};
 use crate::driver::{Claim, ClaimRef, Driver, DriverError, Edits, PrepareError};
 use crate::journal::{Journal, MovedAside, Phase, Record};
 
@@ -100,6 +100,7 @@ pub struct Preparer<H, K> {
     name: String,
     disk: Arc<K>,
     journal: Journal<K>,
+    cdi: Stock<K>,
     places: Places,
     boot: String,
 }
@@ -123,6 +124,7 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         Ok(Preparer {
             driver,
             name: name.to_owned(),
+            cdi: Stock::new(disk.clone(), &places.cdi, 0),
             disk,
             journal,
             places,
@@ -211,11 +213,12 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         Ok(records.into_values().map(|record| record.claim).collect())
     }
 
-    /// Makes ready what the next claims' records are written to, while nobody waits.
+    /// Makes ready what the next claims' files are written to, while nobody waits.
     pub fn stock(&self) -> Result<(), Error> {
-        self.journal
-            .stock()
-            .map_err(|source| failed("make spare files in", &self.places.state, source))
+        let Places { state, cdi } = &self.places;
+        let on = |folder| move |source| failed("make spare files in", folder, source);
+        self.journal.stock().map_err(on(state))?;
+        self.cdi.refill().map_err(on(cdi))
     }
 
     /// Records that could not be read, since this was last asked.
@@ -369,7 +372,8 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
             return Ok(());
         }
         // No container outlives a power cut, and what is left of the file then is removed.
-        disk::replace(&*self.disk, &path, &bytes, Durability::ThisBoot)
+        self.cdi
+            .write(&path, &bytes, Durability::ThisBoot)
             .map_err(|source| failed("write", &path, source))
     }
 

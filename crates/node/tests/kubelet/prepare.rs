@@ -1,6 +1,8 @@
 //! Claims come and go, and what may pass is tried again while the kubelet waits.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,35 +55,52 @@ async fn a_claim_comes_and_goes_in_both_versions() {
     }
 }
 
-/// Files of a folder that have no name and are held open: the journal's spare ones.
-fn spares(folder: &Path) -> usize {
+/// Files of a folder that have no name and are held open, by their inodes: the spare ones.
+fn spares(folder: &Path) -> BTreeSet<u64> {
     let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let targets = open.filter_map(|entry| fs::read_link(entry.path()).ok());
-    targets
-        .filter(|target| target.starts_with(folder) && !target.exists())
-        .count()
+    let unnamed = open.filter(|entry| {
+        let target = fs::read_link(entry.path());
+        target.is_ok_and(|target| target.starts_with(folder) && !target.exists())
+    });
+    unnamed
+        .filter_map(|entry| Some(fs::metadata(entry.path()).ok()?.ino()))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spare_file_is_there_for_the_next_claim() {
+async fn spare_files_are_there_for_the_next_claim() {
     let machine = Machine::new();
-    let folder = machine.path().join("state/claims");
+    let (journal, cdi) = (
+        machine.path().join("state/claims"),
+        machine.path().join("cdi"),
+    );
+    let now = || (spares(&journal), spares(&cdi));
     let plugin = machine.start().await;
-    let stocked = async |least| {
-        while spares(&folder) < least {
+    let none = LocalDisk.spare(machine.path(), 1).unwrap().is_none();
+    // Those of the journal are for intents and for finished records.
+    let full = if none { (0, 0) } else { (8, 4) };
+    let stocked = async || {
+        loop {
+            let (records, files) = now();
+            if (records.len(), files.len()) == full {
+                return (records, files);
+            }
             sleep(Duration::from_millis(10)).await;
         }
     };
-    let none = LocalDisk.spare(machine.path(), 1).unwrap().is_none();
-    let least = if none { 0 } else { 4 };
-    timeout(LIMIT, stocked(least)).await.unwrap();
+    let (records, files) = timeout(LIMIT, stocked()).await.unwrap();
     let a = claim("a");
     machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
     machine.kubelet.prepare(DRIVER, &a).await.unwrap();
-    assert_eq!(machine.files("state/claims"), ["a.claim"]);
-    timeout(LIMIT, stocked(least)).await.unwrap();
+    for (folder, spares) in [(&journal, records), (&cdi, files)] {
+        let made: Vec<_> = fs::read_dir(folder).unwrap().flatten().collect();
+        let written: Vec<_> = made.iter().filter(|entry| entry.path().is_file()).collect();
+        assert_eq!(written.len(), 1);
+        assert!(none || spares.contains(&written[0].metadata().unwrap().ino()));
+    }
+    timeout(LIMIT, stocked()).await.unwrap();
     plugin.stop().await;
-    assert_eq!(spares(&folder), 0);
+    assert_eq!(now(), (BTreeSet::new(), BTreeSet::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

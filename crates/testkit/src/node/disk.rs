@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use trainyard_node::disk::{Disk, Entry, Lock, Spare, Stamp};
+use trainyard_node::disk::{Disk, Durability, Entry, Lock, Spare, Stamp};
 
 /// What a machine keeps: the files of a disk, and how many more steps it takes.
 #[derive(Clone, Default)]
@@ -54,16 +54,19 @@ impl Lock for NoLock {}
 struct FakeSpare(FakeDisk, usize);
 
 impl Spare for FakeSpare {
-    fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn fill(self: Box<Self>, path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
         let FakeSpare(disk, length) = *self;
         let mut state = disk.state();
         state.step()?;
+        if state.full && bytes.len() > length {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
         if state.names.contains_key(path) {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists));
         }
         let mut bytes = bytes.to_vec();
-        bytes.resize(length.max(bytes.len()), 0);
-        let inode = state.insert(bytes, true);
+        bytes.resize(length.max(bytes.len()), b' ');
+        let inode = state.insert(bytes, durability == Durability::Content);
         state.names.insert(path.to_owned(), inode);
         Ok(())
     }
@@ -250,7 +253,7 @@ impl Disk for FakeDisk {
     fn spare(&self, _: &Path, length: usize) -> io::Result<Option<Box<dyn Spare>>> {
         let mut state = self.state();
         state.step()?;
-        match state.full {
+        match state.full && length > 0 {
             true => Err(io::Error::from(io::ErrorKind::StorageFull)),
             false => Ok(Some(Box::new(FakeSpare(self.clone(), length)))),
         }
