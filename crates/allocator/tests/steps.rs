@@ -269,16 +269,12 @@ fn an_error_beside_an_alternative_that_cannot_be_met() {
     assert_eq!(answer.steps, 131);
 }
 
-/// Partitions of four accelerators that together want more than there is of one counter, though each
-/// request alone has enough.
-#[test]
-fn counters_that_are_short_together() {
-    let mut claims = Vec::new();
-    for (at, count) in [7, 7, 7, 7, 1].into_iter().enumerate() {
-        claims.push(neurons(&format!("c{at}"), count));
-    }
+/// Partitions of four accelerators, eight of each, which has counters for seven.
+fn partitions(claims: Vec<ResourceClaim>) -> Scenario {
     let mut scenario = scenario(32, claims, &[]);
-    scenario.features = Features::default().with(Feature::PartitionableDevices);
+    scenario.features = [Feature::PartitionableDevices, Feature::AdminAccess]
+        .into_iter()
+        .collect();
     let amount = |amount| {
         let amount = Quantity::from_int(amount, Format::DecimalSi);
         BTreeMap::from([("slices".into(), amount)])
@@ -305,6 +301,10 @@ fn counters_that_are_short_together() {
         ..(*scenario.slices[0]).clone()
     };
     scenario.slices.push(Arc::new(counters));
+    scenario
+}
+
+fn is_refused_at_once(scenario: &Scenario) {
     let mut inventory = scenario.inventory();
     let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
     assert!(
@@ -313,4 +313,35 @@ fn counters_that_are_short_together() {
         answer.verdict
     );
     assert_eq!(answer.steps, 97);
+}
+
+/// Requests that together want more than there is of one counter, though each alone has enough.
+#[test]
+fn counters_that_are_short_together() {
+    let mut claims = Vec::new();
+    for (at, count) in [7, 7, 7, 7, 1].into_iter().enumerate() {
+        claims.push(neurons(&format!("c{at}"), count));
+    }
+    is_refused_at_once(&partitions(claims));
+}
+
+/// A claim of so many devices, and so many with admin access.
+fn with_admin(name: &str, count: i64, admin: i64) -> ResourceClaim {
+    let mut claim = neurons(name, count);
+    let mut query = support::query("neuron.aws.com", admin);
+    query.admin_access = Some(true);
+    claim.requests.push(support::request("admin", query));
+    claim
+}
+
+/// Admin access is given what other claims have, but takes from counters as others do.
+#[test]
+fn counters_that_are_short_with_admin_access() {
+    is_refused_at_once(&partitions(vec![with_admin("c", 14, 15)]));
+}
+
+/// Admin access is not given what its own claim has.
+#[test]
+fn devices_that_are_short_with_admin_access() {
+    is_refused_at_once(&scenario(16, vec![with_admin("c", 8, 9)], &[]));
 }

@@ -30,10 +30,10 @@ impl Pruner<'_, '_> {
             Ok(demands) => demands,
             Err(conflict) => return Some(conflict),
         };
-        if let Err(short) = served(&demands, self.problem.len()) {
-            return Some(self.why_short(state, spot, &short, None));
+        if let Some(conflict) = self.lack(state, spot, demands, None) {
+            return Some(conflict);
         }
-        if !self.can_be_counted(&state.left, &demands) || !self.can_differ(state, spot, horizon) {
+        if !self.can_differ(state, spot, horizon) {
             return Some(self.whatever_matters(state, spot));
         }
         if spot.have <= 1 {
@@ -68,7 +68,52 @@ impl Pruner<'_, '_> {
                 .iter_mut()
                 .for_each(|(_, demand)| demand.suits.remove(place));
         }
-        served(&demands, problem.len()).is_ok() && self.can_be_counted(&left, &demands)
+        let mut groups = self.groups(demands).into_iter();
+        groups.all(|group| {
+            served(&group, problem.len()).is_ok() && self.can_be_counted(&left, &group)
+        })
+    }
+
+    /// Why demands cannot all be met at once, if it can be seen.
+    fn lack(
+        &self,
+        state: &State<'_, '_>,
+        spot: Spot,
+        demands: Vec<(usize, Demand)>,
+        common: Common,
+    ) -> Option<Bits> {
+        let mut groups = self.groups(demands).into_iter();
+        groups.find_map(|group| match served(&group, self.problem.len()) {
+            Err(short) => Some(self.why_short(state, spot, &short, common)),
+            Ok(()) if self.can_be_counted(&state.left, &group) => None,
+            Ok(()) => Some(self.whatever_matters(state, spot)),
+        })
+    }
+
+    /// Demands of which no two are met by one device: all those without admin access, and all of a
+    /// claim with it, which is given what other claims have but not what its own has.
+    fn groups(&self, demands: Vec<(usize, Demand)>) -> Vec<Vec<(usize, Demand)>> {
+        let problem = self.problem;
+        let is_admin = |(slot, _): &(usize, Demand)| {
+            let options = problem.slots[*slot].options.clone();
+            problem.options[options].iter().any(|choice| choice.admin)
+        };
+        let with_admin = demands.iter().filter(|demand| is_admin(demand));
+        let mut claims: Vec<usize> = with_admin
+            .map(|(slot, _)| problem.slots[*slot].claim)
+            .collect();
+        claims.dedup();
+        let of_claim = |claim: usize| {
+            let own = demands.iter();
+            own.filter(|(slot, _)| problem.slots[*slot].claim == claim)
+                .cloned()
+                .collect()
+        };
+        let mut groups: Vec<Vec<_>> = claims.into_iter().map(of_claim).collect();
+        let mut others = demands;
+        others.retain(|demand| !is_admin(demand));
+        groups.insert(0, others);
+        groups
     }
 
     /// The options that a slot ahead may still be met by.
@@ -94,6 +139,10 @@ impl Pruner<'_, '_> {
         let mut suits = self.live[option].clone();
         if !choice.admin {
             suits.drop(&state.marked);
+        } else if choice.claim == claim {
+            let own = state.picks[state.claim_start..].iter();
+            let taken = own.filter(|pick| state.is_taken(option, pick.place));
+            taken.for_each(|pick| suits.remove(pick.place));
         }
         for (place, _) in &choice.amounts {
             if state.shares.get(*place).is_some_and(|shares| *shares > 0)
@@ -160,12 +209,8 @@ impl Pruner<'_, '_> {
                 if choice.all.is_some() && need == 0 || suits.len() < need {
                     continue;
                 }
-                // Devices that several may share, and admin access, take nothing from others.
-                let free = if choice.admin {
-                    need
-                } else {
-                    suits.common(&self.sharable).min(need)
-                };
+                // Devices that several may share take nothing from others.
+                let free = suits.common(&self.sharable).min(need);
                 suits.drop(&self.sharable);
                 let need = need - free;
                 match &mut least {
@@ -294,11 +339,7 @@ impl Pruner<'_, '_> {
                 let common = Some((index, *element));
                 let short = match self.demands(state, spot, horizon, common) {
                     Err(conflict) => conflict,
-                    Ok(demands) => match served(&demands, problem.len()) {
-                        Err(short) => self.why_short(state, spot, &short, common),
-                        Ok(()) if self.can_be_counted(&state.left, &demands) => return None,
-                        Ok(()) => self.whatever_matters(state, spot),
-                    },
+                    Ok(demands) => self.lack(state, spot, demands, common)?,
                 };
                 conflict.add(&short);
             }
