@@ -94,7 +94,7 @@ impl<E: Engine> Inventory<E> {
         let mut fruitless = false;
         for part in parts(question.claims.len()) {
             // Where errors keep others apart there is still no solution without one for each part.
-            if !free && !pruner.is_monotone() {
+            if pruner.gives() || (!free && !pruner.is_monotone()) {
                 break;
             }
             let claims: Vec<_> = part.iter().map(|claim| question.claims[*claim]).collect();

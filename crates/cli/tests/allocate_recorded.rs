@@ -54,9 +54,9 @@ fn as_upstream_answered() {
     );
 }
 
-/// Where other random scenarios (`conformance/oracle/crowded`) once found another answer than
-/// upstream's, or none: a device taken twice took from its counters once; errors that could no longer
-/// come were waited for.
+/// Where other random scenarios (`conformance/oracle/crowded`), and some made by hand, once found
+/// another answer than upstream's, or none: a device taken twice took from its counters once; errors
+/// that could no longer come were waited for; a device that takes less than nothing made no room.
 #[test]
 fn as_upstream_answered_what_was_found() {
     let path = concat!(

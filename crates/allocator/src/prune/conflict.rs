@@ -21,19 +21,20 @@ pub(super) fn none(problem: &Problem<'_>) -> Bits {
     Bits::new(RESULTS as usize * problem.claims.len() + 1)
 }
 
-/// Whether a device that is taken never makes room for another. It does where it takes less than
-/// nothing, and where a second share rides along on what the first takes of counters.
-pub(super) fn is_monotone(problem: &Problem<'_>) -> bool {
-    (0..problem.len()).all(|place| {
+/// Whether a device takes less than nothing of a counter, and so makes room for any other.
+pub(super) fn gives(problem: &Problem<'_>) -> bool {
+    (0..problem.len()).any(|place| {
         let consumption = problem.counters.consumption(place);
-        consumption.is_none_or(|consumption| {
-            let below = consumption.amounts.iter().any(|(_, amount)| *amount < 0);
-            !below && !problem.multi().has(place)
-        })
-    }) && problem.options.iter().all(|choice| {
-        let mut amounts = choice.amounts.iter().flat_map(|(_, amounts)| amounts);
-        amounts.all(|amount| *amount >= 0)
+        let mut amounts = consumption.into_iter().flat_map(|taken| &taken.amounts);
+        amounts.any(|(_, amount)| *amount < 0)
     })
+}
+
+/// Whether a device that is taken never makes room for another. It does where it [`gives`], and
+/// where a second share rides along on what the first takes of counters.
+pub(super) fn is_monotone(problem: &Problem<'_>) -> bool {
+    let mut multi = problem.multi().iter();
+    !gives(problem) && multi.all(|place| problem.counters.consumption(place).is_none())
 }
 
 impl Pruner<'_, '_> {

@@ -70,6 +70,7 @@ pub(crate) struct Pruner<'p, 'a> {
     /// By constraint that wants a match: the elements that can be in common.
     viable: Vec<Vec<usize>>,
     masks: Masks,
+    /// None where a device gives.
     tallies: Vec<Tally>,
     /// None where what is taken may make room.
     packs: Vec<Pack>,
@@ -77,6 +78,7 @@ pub(crate) struct Pruner<'p, 'a> {
     sharable: Bits,
     any_admin: bool,
     is_monotone: bool,
+    gives: bool,
     /// Whether it is known that there is no solution: only errors are still to be found.
     is_fruitless: bool,
     here: Vec<Here>,
@@ -114,6 +116,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
         narrowing.narrow(horizons[0]);
         let Narrowing { live, viable, .. } = narrowing;
         let is_monotone = conflict::is_monotone(problem);
+        let gives = conflict::gives(problem);
         let mut pruner = Pruner {
             problem,
             classes: Classes::of(problem),
@@ -123,7 +126,11 @@ impl<'p, 'a> Pruner<'p, 'a> {
             live,
             viable,
             masks,
-            tallies: Tally::all(problem),
+            tallies: if gives {
+                Vec::new()
+            } else {
+                Tally::all(problem)
+            },
             packs: if is_monotone {
                 packs::all(problem)
             } else {
@@ -132,6 +139,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
             sharable: sharable(problem),
             any_admin: problem.options.iter().any(|choice| choice.admin),
             is_monotone: is_monotone && is_clear,
+            gives,
             is_fruitless: false,
             here: Vec::new(),
             lists: Vec::new(),
@@ -166,6 +174,11 @@ impl<'p, 'a> Pruner<'p, 'a> {
     /// Whether it is certain that what is taken first never makes room for what comes later.
     pub fn is_monotone(&self) -> bool {
         self.is_monotone
+    }
+
+    /// Whether a claim may fit only because of what others have.
+    pub fn gives(&self) -> bool {
+        self.gives
     }
 
     /// Nothing can be found for this slot and some that follow, and no error: not even if nothing
