@@ -340,6 +340,15 @@ fn counters_that_are_short_with_admin_access() {
     is_refused_at_once(&partitions(vec![with_admin("c", 14, 15)]));
 }
 
+/// Also where both claims have enough by themselves, whoever comes first.
+#[test]
+fn counters_that_are_short_for_claims_with_admin_access() {
+    let claims = [with_admin("a", 1, 13), with_admin("b", 14, 1)];
+    is_refused_at_once(&partitions(claims.to_vec()));
+    let [a, b] = claims;
+    is_refused_at_once(&partitions(vec![b, a]));
+}
+
 /// Admin access is not given what its own claim has.
 #[test]
 fn devices_that_are_short_with_admin_access() {

@@ -18,6 +18,9 @@ use super::{Pruner, column, packs};
 /// An element that the devices of a constraint are to have in common.
 type Common = Option<(usize, usize)>;
 
+/// Demands, by slot, that are met by different devices.
+type Group<'d> = Vec<&'d (usize, Demand)>;
+
 impl Pruner<'_, '_> {
     /// Why the requests before `horizon` cannot all be met, if it can be seen from here.
     pub(super) fn shortage(
@@ -30,7 +33,7 @@ impl Pruner<'_, '_> {
             Ok(demands) => demands,
             Err(conflict) => return Some(conflict),
         };
-        if let Some(conflict) = self.lack(state, spot, demands, None) {
+        if let Some(conflict) = self.lack(state, spot, &demands, None) {
             return Some(conflict);
         }
         if !self.can_differ(state, spot, horizon) {
@@ -68,10 +71,9 @@ impl Pruner<'_, '_> {
                 .iter_mut()
                 .for_each(|(_, demand)| demand.suits.remove(place));
         }
-        let mut groups = self.groups(demands).into_iter();
-        groups.all(|group| {
-            served(&group, problem.len()).is_ok() && self.can_be_counted(&left, &group)
-        })
+        let mut groups = self.groups(&demands).into_iter();
+        groups.all(|group| served(&group, problem.len()).is_ok())
+            && self.can_be_counted(&left, &demands)
     }
 
     /// Why demands cannot all be met at once, if it can be seen.
@@ -79,41 +81,41 @@ impl Pruner<'_, '_> {
         &self,
         state: &State<'_, '_>,
         spot: Spot,
-        demands: Vec<(usize, Demand)>,
+        demands: &[(usize, Demand)],
         common: Common,
     ) -> Option<Bits> {
-        let mut groups = self.groups(demands).into_iter();
-        groups.find_map(|group| match served(&group, self.problem.len()) {
-            Err(short) => Some(self.why_short(state, spot, &short, common)),
-            Ok(()) if self.can_be_counted(&state.left, &group) => None,
-            Ok(()) => Some(self.whatever_matters(state, spot)),
-        })
+        for group in self.groups(demands) {
+            if let Err(short) = served(&group, self.problem.len()) {
+                return Some(self.why_short(state, spot, &short, common));
+            }
+        }
+        let counted = self.can_be_counted(&state.left, demands);
+        (!counted).then(|| self.whatever_matters(state, spot))
     }
 
     /// Demands of which no two are met by one device: all those without admin access, and all of a
     /// claim with it, which is given what other claims have but not what its own has.
-    fn groups(&self, demands: Vec<(usize, Demand)>) -> Vec<Vec<(usize, Demand)>> {
-        let problem = self.problem;
+    fn groups<'d>(&self, demands: &'d [(usize, Demand)]) -> Vec<Group<'d>> {
+        if !self.any_admin {
+            return vec![demands.iter().collect()];
+        }
         let is_admin = |(slot, _): &(usize, Demand)| {
-            let options = problem.slots[*slot].options.clone();
-            problem.options[options].iter().any(|choice| choice.admin)
+            let options = self.problem.slots[*slot].options.clone();
+            let mut options = self.problem.options[options].iter();
+            options.any(|choice| choice.admin)
         };
-        let with_admin = demands.iter().filter(|demand| is_admin(demand));
-        let mut claims: Vec<usize> = with_admin
-            .map(|(slot, _)| problem.slots[*slot].claim)
-            .collect();
-        claims.dedup();
-        let of_claim = |claim: usize| {
-            let own = demands.iter();
-            own.filter(|(slot, _)| problem.slots[*slot].claim == claim)
-                .cloned()
-                .collect()
-        };
-        let mut groups: Vec<Vec<_>> = claims.into_iter().map(of_claim).collect();
-        let mut others = demands;
-        others.retain(|demand| !is_admin(demand));
-        groups.insert(0, others);
+        let without = demands.iter().filter(|demand| !is_admin(demand));
+        let mut groups = vec![without.collect()];
+        let claims = self.claims(demands).into_iter();
+        groups.extend(claims.filter(|claim| claim.iter().any(|demand| is_admin(demand))));
         groups
+    }
+
+    /// The demands of each claim.
+    fn claims<'d>(&self, demands: &'d [(usize, Demand)]) -> Vec<Group<'d>> {
+        let claim = |(slot, _): &(usize, Demand)| self.problem.slots[*slot].claim;
+        let claims = demands.chunk_by(|one, other| claim(one) == claim(other));
+        claims.map(|demands| demands.iter().collect()).collect()
     }
 
     /// The options that a slot ahead may still be met by.
@@ -339,7 +341,7 @@ impl Pruner<'_, '_> {
                 let common = Some((index, *element));
                 let short = match self.demands(state, spot, horizon, common) {
                     Err(conflict) => conflict,
-                    Ok(demands) => self.lack(state, spot, demands, common)?,
+                    Ok(demands) => self.lack(state, spot, &demands, common)?,
                 };
                 conflict.add(&short);
             }
@@ -393,16 +395,30 @@ impl Pruner<'_, '_> {
         if !problem.counters.matter() {
             return true;
         }
-        let demands: Vec<&Demand> = demands.iter().map(|(_, demand)| demand).collect();
-        let mut wanted = Bits::new(problem.len());
-        demands.iter().for_each(|demand| wanted.add(&demand.suits));
-        let need: usize = demands.iter().map(|demand| demand.need).sum();
-        let fits = |need, suits| need <= packs::fitting(&self.packs, left, suits);
-        if !fits(need, &wanted)
-            || !demands
-                .iter()
-                .all(|demand| fits(demand.need, &demand.suits))
-        {
+        // What different claims take may be the same devices, and is taken again.
+        let groups = self.groups(demands).into_iter();
+        let mut ways: Vec<Vec<Group<'_>>> = groups.map(|group| vec![group]).collect();
+        if ways.len() > 1 {
+            ways.push(self.claims(demands));
+        }
+        let fits = |way: &[Group<'_>]| {
+            let demands = way.iter().flatten();
+            let need: usize = demands.map(|(_, demand)| demand.need).sum();
+            let wanted = way.iter().map(|group| {
+                let mut wanted = Bits::new(problem.len());
+                group
+                    .iter()
+                    .for_each(|(_, demand)| wanted.add(&demand.suits));
+                wanted
+            });
+            let wanted: Vec<Bits> = wanted.collect();
+            need <= packs::fitting(&self.packs, left, &wanted)
+        };
+        let alone = |(_, demand): &(usize, Demand)| {
+            let suits = std::slice::from_ref(&demand.suits);
+            demand.need <= packs::fitting(&self.packs, left, suits)
+        };
+        if !ways.iter().all(|way| fits(way)) || !demands.iter().all(alone) {
             return false;
         }
         self.tallies.iter().all(|tally| {
@@ -416,7 +432,15 @@ impl Pruner<'_, '_> {
                 let own = taken.filter(|(counter, _)| tally.counters.contains(counter));
                 own.map(|(_, amount)| *amount).sum::<i128>()
             };
-            cheapest(&demands, problem.len(), amount).is_none_or(|least| least <= left.sum())
+            let left = left.sum();
+            let least = |group: &Group<'_>| {
+                let demands: Vec<&Demand> = group.iter().map(|(_, demand)| demand).collect();
+                cheapest(&demands, problem.len(), amount)
+            };
+            ways.iter().all(|way| {
+                let least: Option<i128> = way.iter().map(least).sum();
+                least.is_none_or(|least| least <= left)
+            })
         })
     }
 }
@@ -458,7 +482,7 @@ impl Tally {
 }
 
 /// The slots that together cannot have enough, if there are such.
-fn served(demands: &[(usize, Demand)], things: usize) -> Result<(), Vec<(usize, Demand)>> {
+fn served(demands: &[&(usize, Demand)], things: usize) -> Result<(), Vec<(usize, Demand)>> {
     let alone: Vec<&Demand> = demands.iter().map(|(_, demand)| demand).collect();
     let short = |short: Vec<usize>| short.into_iter().map(|at| demands[at].clone()).collect();
     all_served(&alone, things).map_err(short)

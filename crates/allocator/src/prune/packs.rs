@@ -56,14 +56,18 @@ pub(super) fn all(problem: &Problem<'_>) -> Vec<Pack> {
     packs
 }
 
-/// How many of these devices can be taken at most, of what is left of the counters.
-pub(super) fn fitting(packs: &[Pack], left: &[i128], suits: &Bits) -> usize {
+/// How many of these devices can be taken at most, of what is left of the counters. A device that is
+/// in several of the sets is taken for each.
+pub(super) fn fitting(packs: &[Pack], left: &[i128], suits: &[Bits]) -> usize {
     let kept = packs.iter().map(|pack| {
-        let own = pack.places.common(suits);
+        let own = suits.iter().map(|suits| pack.places.common(suits)).sum();
         let fitting = pack.amounts.iter().map(|(counter, amounts)| {
             let mut left = left[*counter as usize];
-            let suiting = amounts.iter().filter(|(_, place)| suits.has(*place));
-            let fitting = suiting.take_while(|(amount, _)| {
+            let suiting = amounts.iter().flat_map(|(amount, place)| {
+                let suiting = suits.iter().filter(|suits| suits.has(*place));
+                suiting.map(|_| *amount)
+            });
+            let fitting = suiting.take_while(|amount| {
                 left -= amount;
                 *amount <= 0 || left >= 0
             });
@@ -71,7 +75,8 @@ pub(super) fn fitting(packs: &[Pack], left: &[i128], suits: &Bits) -> usize {
         });
         own - fitting.min().unwrap_or(own)
     });
-    suits.len() - kept.sum::<usize>()
+    let all: usize = suits.iter().map(Bits::len).sum();
+    all - kept.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -92,14 +97,21 @@ mod tests {
 
     #[test]
     fn an_odd_rest_on_each_set_is_no_device_together() {
-        let all = Bits::all(8);
+        let all = [Bits::all(8)];
         assert_eq!(fitting(&packs(2), &[7, 7], &all), 6, "the sum has seven");
         assert_eq!(fitting(&packs(2), &[8, 7], &all), 7);
         assert_eq!(fitting(&packs(2), &[-1, 7], &all), 3, "overdrawn");
         assert_eq!(fitting(&packs(0), &[-1, 0], &all), 8, "it takes nothing");
         let mut some = Bits::new(8);
         [0, 1, 4].into_iter().for_each(|place| some.insert(place));
-        assert_eq!(fitting(&packs(2), &[2, 7], &some), 2, "of those that suit");
-        assert_eq!(fitting(&[], &[], &some), 3, "nothing is counted");
+        let one = [some.clone()];
+        assert_eq!(fitting(&packs(2), &[2, 7], &one), 2, "of those that suit");
+        assert_eq!(fitting(&[], &[], &one), 3, "nothing is counted");
+        let twice = [some.clone(), some];
+        assert_eq!(
+            fitting(&packs(2), &[7, 3], &twice),
+            4,
+            "each is taken twice"
+        );
     }
 }
