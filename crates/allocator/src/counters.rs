@@ -89,7 +89,7 @@ pub(crate) struct Counters {
     pub common: Vec<Common>,
     /// By place; `None` for devices that take nothing. Empty where no device takes anything.
     consumption: Vec<Option<Box<Consumption>>>,
-    /// Pools of which some counter is below zero already.
+    /// Pools of which some counter is below zero and stays so.
     overdrawn: Vec<u32>,
 }
 
@@ -169,9 +169,6 @@ impl Counters {
                 }
             }
         }
-        if self.available[first..].iter().any(|left| *left < 0) {
-            self.overdrawn.push(at as u32);
-        }
         for (index, place) in problem.site.ground.places.iter().enumerate() {
             let slice = &inventory.slice(problem.slice_at(index)).source;
             let consumed = &slice.devices[place.device as usize].consumes_counters;
@@ -180,6 +177,30 @@ impl Counters {
             }
             self.consumption.resize_with(problem.len(), || None);
             self.consumption[index] = Some(Box::new(consumption(consumed)));
+        }
+        let counters = first as u32..self.available.len() as u32;
+        let overdrawn = counters.filter(|counter| self.available[*counter as usize] < 0);
+        let overdrawn: Vec<u32> = overdrawn.collect();
+        if !overdrawn.is_empty() {
+            self.overdraw(problem, at as u32, &overdrawn);
+        }
+    }
+
+    /// Upstream compares every counter of a pool, so one that is overdrawn bars all devices of it,
+    /// until a device that takes less than nothing makes up for that.
+    fn overdraw(&mut self, problem: &Problem<'_>, pool: u32, overdrawn: &[u32]) {
+        let of_pool = self.consumption.iter_mut().enumerate();
+        let of_pool = of_pool.filter(|(place, _)| problem.place(*place).pool == pool);
+        let mut of_pool: Vec<_> = of_pool.flat_map(|(_, taken)| taken).collect();
+        let mut amounts = of_pool.iter().flat_map(|taken| &taken.amounts);
+        if !amounts.any(|(_, amount)| *amount < 0) {
+            self.overdrawn.push(pool);
+            return;
+        }
+        // Whoever takes nothing of it is still refused while there is less than nothing.
+        for taken in &mut of_pool {
+            let counters = overdrawn.iter().map(|counter| (*counter, 0));
+            taken.amounts.extend(counters);
         }
     }
 
@@ -193,9 +214,8 @@ impl Counters {
         self.consumption.get(place)?.as_deref()
     }
 
-    /// Whether the counters keep a device off whatever else is taken: upstream compares every
-    /// counter of the pool, so one that is overdrawn bars them all. A share of a device of which
-    /// others are in use takes nothing and is let through.
+    /// Whether the counters keep a device off whatever else is taken: see `overdraw`. A share of a
+    /// device of which others are in use takes nothing and is let through.
     pub fn bars(&self, problem: &Problem<'_>, place: usize) -> bool {
         let pool = problem.place(place).pool;
         let free = problem.multi().has(place) && problem.shared.has(place);
