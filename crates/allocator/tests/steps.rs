@@ -354,3 +354,35 @@ fn counters_that_are_short_for_claims_with_admin_access() {
 fn devices_that_are_short_with_admin_access() {
     is_refused_at_once(&scenario(16, vec![with_admin("c", 8, 9)], &[]));
 }
+
+/// Which is seen before any is looked for.
+#[test]
+fn devices_that_its_own_claim_keeps_from_admin_access() {
+    let mut claim = neurons("c", 2);
+    let any = support::query("any", 2);
+    let mut efas = support::query("efa.networking.k8s.aws", 5);
+    efas.admin_access = Some(true);
+    claim.requests = vec![
+        support::request("any", any),
+        support::request("admin", efas),
+    ];
+    let mut scenario = scenario(6, vec![claim], &[]);
+    scenario.classes.push(support::class("any", "true"));
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(100, |question| inventory.allocate_thinking(question));
+    assert!(matches!(answer.verdict, Verdict::Fits(_)));
+    assert_eq!(answer.steps, 13);
+}
+
+/// Nor is a later claim given what admin access has, though admin access is given what an earlier one
+/// has.
+#[test]
+fn devices_that_are_short_after_admin_access() {
+    let claims = vec![neurons("a", 8), with_admin("b", 1, 8)];
+    let of_sixteen = scenario(16, claims, &[]);
+    let mut inventory = of_sixteen.inventory();
+    let answer = of_sixteen.ask(10_000_000, |question| inventory.allocate_thinking(question));
+    assert!(matches!(answer.verdict, Verdict::Fits(_)));
+    let claims = vec![with_admin("b", 1, 8), neurons("a", 8)];
+    is_refused_at_once(&scenario(16, claims, &[]));
+}

@@ -93,21 +93,30 @@ impl Pruner<'_, '_> {
         (!counted).then(|| self.whatever_matters(state, spot))
     }
 
-    /// Demands of which no two are met by one device: all those without admin access, and all of a
-    /// claim with it, which is given what other claims have but not what its own has.
+    /// Demands of which no two are met by one device: all those without admin access; and those of a
+    /// claim with it, together with those without it that come later. Admin access is given what
+    /// others took before, but nobody without it is given what it took, nor is its own claim.
     fn groups<'d>(&self, demands: &'d [(usize, Demand)]) -> Vec<Group<'d>> {
+        let problem = self.problem;
         if !self.any_admin {
             return vec![demands.iter().collect()];
         }
+        let claim = |(slot, _): &(usize, Demand)| problem.slots[*slot].claim;
         let is_admin = |(slot, _): &(usize, Demand)| {
-            let options = self.problem.slots[*slot].options.clone();
-            let mut options = self.problem.options[options].iter();
-            options.any(|choice| choice.admin)
+            let options = problem.slots[*slot].options.clone();
+            problem.options[options].iter().any(|choice| choice.admin)
         };
         let without = demands.iter().filter(|demand| !is_admin(demand));
-        let mut groups = vec![without.collect()];
-        let claims = self.claims(demands).into_iter();
-        groups.extend(claims.filter(|claim| claim.iter().any(|demand| is_admin(demand))));
+        let mut groups: Vec<Group<'d>> = vec![without.collect()];
+        let with = demands.iter().filter(|demand| is_admin(demand));
+        let mut claims: Vec<usize> = with.map(claim).collect();
+        claims.dedup();
+        groups.extend(claims.into_iter().map(|of| {
+            let group = demands
+                .iter()
+                .filter(|demand| claim(demand) == of || (claim(demand) > of && !is_admin(demand)));
+            group.collect()
+        }));
         groups
     }
 
