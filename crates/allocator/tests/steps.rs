@@ -231,11 +231,27 @@ fn errors_that_need_more_than_is_left() {
     // Nothing has three devices to a group, so what follows is never looked at: neither the error
     // nor too many devices.
     let hopeless = group_then("b", 1, 3, &[some(25), all()]);
+    // Nor are there three halves, let alone twelve, which with all and what follows were too many.
+    let mut differing = group_then("b", 8, 3, &[all()]);
+    let query = differing.requests[0].exactly.take().expect("one way");
+    let alternative = |(name, count): (&str, i64)| DeviceQuery {
+        name: name.into(),
+        count,
+        ..query.clone()
+    };
+    let alternatives = [("twelve", 12), ("three", 3)].map(alternative);
+    differing.requests[0].first_available = alternatives.into();
+    differing
+        .requests
+        .push(support::request("last", DeviceQuery { count: 5, ..query }));
+    let constraint = &mut differing.constraints[0];
+    constraint.distinct_attribute = constraint.match_attribute.take();
     // All are in one group.
     let quiet = group_then("b", 16, 12, &[some(2), all()]);
     for (name, claim, is_fatal, most) in [
         ("fails", fails, true, 400),
         ("hopeless", hopeless, false, 97),
+        ("differing", differing, false, 97),
         ("quiet", quiet, false, 97),
     ] {
         let scenario = scenario(16, vec![pair("a", 7, None), claim], &[]);

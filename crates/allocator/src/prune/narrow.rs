@@ -55,14 +55,22 @@ impl<'p, 'a> Narrowing<'p, 'a> {
         while self.narrow_once(end) {}
     }
 
-    /// Whether enough devices are left for an option.
+    /// Whether enough devices are left for an option, and enough values where they have to differ.
     pub fn can_meet(&self, option: usize) -> bool {
         let choice = &self.problem.options[option];
+        let need = usize::try_from(choice.need).unwrap_or(0);
+        let live = &self.live[option];
+        let differ = |(constraint, column): &(usize, usize)| {
+            let masks = self.masks[*constraint][*column].iter();
+            self.problem.constraints[*constraint].kind != Kind::Distinct
+                || masks.filter(|mask| mask.common(live) > 0).count() >= need
+        };
         let has_all = |all: &Vec<usize>| {
             !all.is_empty() && obtainable(self.problem, option, all) == all.len()
         };
         choice.all.as_ref().is_none_or(has_all)
-            && self.live[option].len() >= usize::try_from(choice.need).unwrap_or(0)
+            && live.len() >= need
+            && choice.constraints.iter().all(differ)
     }
 
     fn narrow_once(&mut self, end: usize) -> bool {
