@@ -287,6 +287,12 @@ fn an_error_beside_an_alternative_that_cannot_be_met() {
 
 /// Partitions of four accelerators, eight of each, which has counters for seven.
 fn partitions(claims: Vec<ResourceClaim>) -> Scenario {
+    partitions_of(claims, 7, 1)
+}
+
+/// Partitions of four accelerators with so many slices, of which the first sixteen take one each, the
+/// others so many.
+fn partitions_of(claims: Vec<ResourceClaim>, slices: i64, others: i64) -> Scenario {
     let mut scenario = scenario(32, claims, &[]);
     scenario.features = [Feature::PartitionableDevices, Feature::AdminAccess]
         .into_iter()
@@ -301,14 +307,14 @@ fn partitions(claims: Vec<ResourceClaim>) -> Scenario {
     for (at, device) in devices.iter_mut().enumerate() {
         device.consumes_counters = vec![CounterConsumption {
             counter_set: format!("set-{}", at % 4).into(),
-            counters: amount(1),
+            counters: amount(if at < 16 { 1 } else { others }),
             compatibility_groups: Vec::new(),
         }];
     }
     slice.devices = devices.into();
     let sets = (0..4).map(|set| CounterSet {
         name: format!("set-{set}").into(),
-        counters: amount(7),
+        counters: amount(slices),
     });
     let counters = ResourceSlice {
         name: "counters".into(),
@@ -339,6 +345,22 @@ fn counters_that_are_short_together() {
         claims.push(neurons(&format!("c{at}"), count));
     }
     is_refused_at_once(&partitions(claims));
+}
+
+/// Of devices that are to differ, some take more.
+#[test]
+fn counters_that_are_short_where_values_differ() {
+    let mut differing = neurons("a", 2);
+    differing.constraints = vec![Constraint {
+        distinct_attribute: Some("resource.aws.com/devicegroup16_id".into()),
+        ..Constraint::default()
+    }];
+    let claims = |count| vec![differing.clone(), neurons("b", count)];
+    is_refused_at_once(&partitions_of(claims(12), 4, 4));
+    let enough = partitions_of(claims(11), 4, 4);
+    let mut inventory = enough.inventory();
+    let answer = enough.ask(10_000_000, |question| inventory.allocate_thinking(question));
+    assert!(matches!(answer.verdict, Verdict::Fits(_)));
 }
 
 /// A claim of so many devices, and so many with admin access.

@@ -3,6 +3,7 @@
 //! Each bound says nothing if it sees no shortage, or the [conflict](super::conflict): the picks
 //! that brought it about.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::bits::Bits;
@@ -397,6 +398,64 @@ impl Pruner<'_, '_> {
         })
     }
 
+    /// Demands, in groups of which each takes from counters besides the others.
+    fn ways<'d>(&self, demands: &'d [(usize, Demand)]) -> Vec<Vec<Group<'d>>> {
+        let groups = self.groups(demands).into_iter();
+        let mut ways: Vec<Vec<Group<'_>>> = groups.map(|group| vec![group]).collect();
+        // What different claims take may be the same devices, and is taken again.
+        if ways.len() > 1 {
+            ways.push(self.claims(demands));
+        }
+        ways
+    }
+
+    /// Demands, and how many things there are for them: where the devices of a request are to have
+    /// different values, each value is a demand of its own, and those that are left over are met by
+    /// things that are no devices.
+    fn differing<'d>(&self, demands: &'d [(usize, Demand)]) -> (Cow<'d, [(usize, Demand)]>, usize) {
+        let problem = self.problem;
+        let by_value = |(slot, demand): &(usize, Demand)| {
+            let option = problem.slots[*slot].options.start;
+            let choice = &problem.options[option];
+            let mut constraints = choice.constraints.iter();
+            let distinct =
+                |(of, _): &&(usize, usize)| problem.constraints[*of].kind == Kind::Distinct;
+            let (of, column) = constraints.find(distinct)?;
+            if problem.slots[*slot].listed || choice.all.is_some() {
+                return None;
+            }
+            let with = self.masks[*of][*column].iter().map(|mask| {
+                let mut suits = demand.suits.clone();
+                suits.keep(mask);
+                suits
+            });
+            let values: Vec<Bits> = with.filter(|suits| !suits.is_empty()).collect();
+            Some((values.len().checked_sub(demand.need)?, values))
+        };
+        let values: Vec<_> = demands.iter().map(by_value).collect();
+        if values.iter().all(Option::is_none) {
+            return (demands.into(), problem.len());
+        }
+        let spare = values.iter().flatten().map(|(spare, _)| spare);
+        let things = problem.len() + spare.sum::<usize>();
+        let mut from = problem.len();
+        let mut differing = Vec::new();
+        for ((slot, demand), values) in demands.iter().zip(values) {
+            let (need, spare, values) = match values {
+                None => (demand.need, 0, vec![demand.suits.clone()]),
+                Some((spare, values)) => (1, spare, values),
+            };
+            for own in values {
+                let mut suits = Bits::new(things);
+                suits.add(&own);
+                (from..from + spare).for_each(|thing| suits.insert(thing));
+                differing.push((*slot, Demand { need, suits }));
+            }
+            from += spare;
+        }
+        (differing.into(), things)
+    }
+
     /// Whether each counter, and all of one name in a pool together, are enough for the devices
     /// that take least of them.
     fn can_be_counted(&self, left: &[i128], demands: &[(usize, Demand)]) -> bool {
@@ -404,12 +463,7 @@ impl Pruner<'_, '_> {
         if !problem.counters.matter() {
             return true;
         }
-        // What different claims take may be the same devices, and is taken again.
-        let groups = self.groups(demands).into_iter();
-        let mut ways: Vec<Vec<Group<'_>>> = groups.map(|group| vec![group]).collect();
-        if ways.len() > 1 {
-            ways.push(self.claims(demands));
-        }
+        let ways = self.ways(demands);
         let fits = |way: &[Group<'_>]| {
             let demands = way.iter().flatten();
             let need: usize = demands.map(|(_, demand)| demand.need).sum();
@@ -430,6 +484,8 @@ impl Pruner<'_, '_> {
         if !ways.iter().all(|way| fits(way)) || !demands.iter().all(alone) {
             return false;
         }
+        let (demands, things) = self.differing(demands);
+        let ways = self.ways(&demands);
         self.tallies.iter().all(|tally| {
             let counters = tally.counters.iter();
             // A counter that is overdrawn bars only those who take from its pool.
@@ -444,7 +500,7 @@ impl Pruner<'_, '_> {
             let left = left.sum();
             let least = |group: &Group<'_>| {
                 let demands: Vec<&Demand> = group.iter().map(|(_, demand)| demand).collect();
-                cheapest(&demands, problem.len(), amount)
+                cheapest(&demands, things, amount)
             };
             ways.iter().all(|way| {
                 let least: Option<i128> = way.iter().map(least).sum();
