@@ -13,6 +13,7 @@ use crate::search::Spot;
 use crate::state::State;
 
 use super::conflict::none;
+use super::narrow::has_values;
 use super::raising::Raiser;
 use super::{Pruner, column, packs};
 
@@ -218,7 +219,10 @@ impl Pruner<'_, '_> {
                 if slot == spot.slot {
                     suits.drop_below(spot.start);
                 }
-                if choice.all.is_some() && need == 0 || suits.len() < need {
+                if choice.all.is_some() && need == 0
+                    || suits.len() < need
+                    || !has_values(problem, &self.masks, option, &suits, need)
+                {
                     continue;
                 }
                 // Devices that several may share take nothing from others.
@@ -289,7 +293,9 @@ impl Pruner<'_, '_> {
                     suits.drop_below(spot.start);
                 }
                 let mut alone = BTreeMap::new();
-                let missing = need.saturating_sub(suits.len());
+                // Any of them might have the value that is missing.
+                let few = !has_values(problem, &self.masks, option, &suits, need);
+                let missing = need.saturating_sub(suits.len()).max(few.into());
                 let reasons = if missing > 0 {
                     &mut alone
                 } else {

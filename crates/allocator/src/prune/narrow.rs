@@ -60,17 +60,12 @@ impl<'p, 'a> Narrowing<'p, 'a> {
         let choice = &self.problem.options[option];
         let need = usize::try_from(choice.need).unwrap_or(0);
         let live = &self.live[option];
-        let differ = |(constraint, column): &(usize, usize)| {
-            let masks = self.masks[*constraint][*column].iter();
-            self.problem.constraints[*constraint].kind != Kind::Distinct
-                || masks.filter(|mask| mask.common(live) > 0).count() >= need
-        };
         let has_all = |all: &Vec<usize>| {
             !all.is_empty() && obtainable(self.problem, option, all) == all.len()
         };
         choice.all.as_ref().is_none_or(has_all)
             && live.len() >= need
-            && choice.constraints.iter().all(differ)
+            && has_values(self.problem, self.masks, option, live, need)
     }
 
     fn narrow_once(&mut self, end: usize) -> bool {
@@ -118,6 +113,23 @@ impl<'p, 'a> Narrowing<'p, 'a> {
         };
         need == 0 || self.live[option].common(&self.masks[constraint][column][element]) >= need
     }
+}
+
+/// Whether so many of these devices may have different values, where a constraint wants that of an
+/// option.
+pub(super) fn has_values(
+    problem: &Problem<'_>,
+    masks: &Masks,
+    option: usize,
+    suits: &Bits,
+    need: usize,
+) -> bool {
+    let mut constraints = problem.options[option].constraints.iter();
+    constraints.all(|(constraint, column)| {
+        let values = masks[*constraint][*column].iter();
+        problem.constraints[*constraint].kind != Kind::Distinct
+            || values.filter(|with| with.common(suits) > 0).count() >= need
+    })
 }
 
 /// How many of all devices, from the first on, an option can have, constraints aside.
