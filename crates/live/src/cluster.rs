@@ -18,6 +18,7 @@ use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use trainyard_node::driver::{ClaimRef, Node};
+use trainyard_node::expected::Expected;
 use trainyard_node::ports::{
     ApiError, ClaimReader, Event, Events, NodeReader, Regarding, SliceClient,
 };
@@ -38,6 +39,7 @@ pub struct Cluster {
     client: kube::Client,
     node: String,
     recent: Recent,
+    expected: Expected,
     nodes: Mutex<BTreeMap<String, watch::Sender<Option<Node>>>>,
     events: mpsc::Sender<(Subject, Event)>,
     /// Watches and the writer of events; they end with this.
@@ -55,6 +57,7 @@ impl Cluster {
             client,
             node: node.to_owned(),
             recent: Recent::default(),
+            expected: Expected::default(),
             nodes: Mutex::default(),
             events,
             tasks: Mutex::new(tasks),
@@ -106,6 +109,10 @@ impl ClaimReader for Cluster {
             Ok(read)
         }
         .boxed()
+    }
+
+    fn expected(&self) -> &Expected {
+        &self.expected
     }
 }
 

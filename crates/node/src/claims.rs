@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::claim::{NotReady, for_driver};
 use crate::disk::Disk;
 use crate::driver::{Claim, ClaimRef, Driver, PrepareError};
+use crate::expected::Tickets;
 use crate::metrics::{Calls, Outcome};
 use crate::ports::{Api, ApiError, Event, Regarding, Severity};
 use crate::prepare::{self, Begun, PreparedDevice, Preparer, with_causes};
@@ -42,6 +43,7 @@ pub(crate) struct Claims<H, K> {
     calls: Arc<Mutex<Calls>>,
     /// A claim was prepared.
     used: Notify,
+    tickets: Arc<Tickets>,
 }
 
 impl<H: Driver, K: Disk> Claims<H, K> {
@@ -60,6 +62,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             pools: Mutex::default(),
             calls,
             used: Notify::new(),
+            tickets: Arc::default(),
         }
     }
 
@@ -76,6 +79,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         deadline: Instant,
     ) -> Result<Vec<PreparedDevice>, String> {
         let started = Instant::now();
+        self.tickets.end(&claim.uid);
         let mut pause = FIRST_PAUSE;
         let (counted, outcome) = loop {
             match self.attempt(claim, deadline).await {
@@ -142,6 +146,14 @@ impl<H: Driver, K: Disk> Claims<H, K> {
                     after_others().await;
                     timeout_at(deadline, on_a_thread(begin)).await
                 };
+                let read = async {
+                    let read = read.await;
+                    if let Ok(object) = &read {
+                        let expected = self.api.expected();
+                        expected.tell_others(&self.driver, object, Instant::now().into());
+                    }
+                    read
+                };
                 let (read, begun) = tokio::join!(read, begin);
                 let begun = begun.map_err(late)?;
                 (read, Box::new(|| begun))
@@ -164,6 +176,33 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         // Whatever it is: a thread gives the claim back.
         let work = on_a_thread(move || preparer.prepare(begun()?, &ours?));
         timeout_at(deadline, work).await.map_err(late)?
+    }
+
+    /// Prepares what other drivers tell of, before the kubelet asks. What fails is undone, and tried
+    /// again when it does.
+    pub(crate) async fn prepare_expected(&self) {
+        let mut told = self.api.expected().by(&self.driver, &self.tickets);
+        while let Some(object) = told.recv().await {
+            let metadata = &object.metadata;
+            let claim = ClaimRef {
+                namespace: metadata.namespace.clone().unwrap_or_default(),
+                name: metadata.name.clone().unwrap_or_default(),
+                uid: metadata.uid.clone().unwrap_or_default(),
+            };
+            let Ok(ours) = self.ours(&claim, &object) else {
+                continue;
+            };
+            if usable_as_file_name(&claim.uid).is_err() {
+                continue;
+            }
+            let (preparer, tickets) = (self.preparer.clone(), self.tickets.clone());
+            tokio::task::spawn_blocking(move || {
+                let begun = preparer.begin(&claim.uid);
+                if tickets.stands(&claim.uid, Instant::now().into()) {
+                    let _ = begun.map(|begun| preparer.prepare(begun, &ours));
+                }
+            });
+        }
     }
 
     async fn read(
@@ -199,6 +238,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
     ) -> Result<(), String> {
         usable_as_file_name(&claim.uid)?;
         let started = Instant::now();
+        self.tickets.end(&claim.uid);
         let mut pause = FIRST_PAUSE;
         let outcome = loop {
             let (preparer, undone) = (self.preparer.clone(), claim.clone());

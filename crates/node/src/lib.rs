@@ -82,6 +82,7 @@ pub mod claim;
 mod claims;
 pub mod disk;
 pub mod driver;
+pub mod expected;
 pub mod hardware;
 mod health;
 pub mod journal;

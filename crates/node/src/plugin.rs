@@ -207,6 +207,10 @@ impl Plugin {
             refresh: refresh.clone(),
         };
         tasks.spawn(until(stop.subscribe(), surveyor.run()));
+        let expecting = claims.clone();
+        tasks.spawn(until(stop.subscribe(), async move {
+            expecting.prepare_expected().await;
+        }));
         let stocked = claims.clone();
         tasks.spawn(until(stop.subscribe(), async move {
             stocked.keep_stock().await;

@@ -11,6 +11,7 @@ use k8s_openapi::api::resource::v1::{ResourceClaim, ResourceSlice};
 use tokio::sync::watch;
 
 use crate::driver::{ClaimRef, Node};
+use crate::expected::Expected;
 
 /// Why the API server did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +40,8 @@ pub trait ClaimReader: Send + Sync {
         driver: &'a str,
         claim: &'a ClaimRef,
     ) -> BoxFuture<'a, Result<Arc<ResourceClaim>, ApiError>>;
+    /// Where the drivers that share this reader tell each other what the kubelet asks for next.
+    fn expected(&self) -> &Expected;
 }
 
 /// Writes the ResourceSlices of one driver on one node, and hears of changes to them.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod behaviours;
+mod expected;
 mod hardware;
 mod prepare;
 mod restart;

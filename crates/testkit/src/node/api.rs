@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use trainyard_node::driver::{ClaimRef, Node};
+use trainyard_node::expected::Expected;
 use trainyard_node::k8s::{ResourceClaim, ResourceSlice};
 use trainyard_node::ports::{ApiError, ClaimReader, Event, Events, NodeReader, SliceClient};
 
@@ -38,6 +39,7 @@ pub struct FakeApi {
     changes: watch::Sender<u64>,
     /// Anything at all, for [`FakeApi::until`].
     activity: watch::Sender<()>,
+    expected: Expected,
 }
 
 /// How long a test waits for what must happen.
@@ -55,6 +57,7 @@ impl FakeApi {
             })),
             changes: watch::Sender::new(0),
             activity: watch::Sender::new(()),
+            expected: Expected::default(),
         }
     }
 
@@ -322,6 +325,10 @@ impl ClaimReader for FakeApi {
             answer.await
         }
         .boxed()
+    }
+
+    fn expected(&self) -> &Expected {
+        &self.expected
     }
 }
 
