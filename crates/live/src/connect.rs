@@ -71,7 +71,7 @@ pub(crate) async fn client(credentials: &Credentials) -> Result<kube::Client, Er
 }
 
 /// A client like kube's own, but with HTTP/2: one connection carries the watches and all else. It is
-/// there when a pod comes after a quiet hour, and costs a driver a megabyte less than one for each.
+/// there when a pod comes after a quiet hour, and takes less memory than one for each.
 /// What is answered 429 or 5xx is tried again by those who asked.
 fn one_connection(config: &kube::Config) -> Result<kube::Client, Error> {
     if let Some(proxy) = &config.proxy_url {
@@ -118,5 +118,23 @@ mod tests {
             Err(error) => error.to_string(),
         };
         assert_eq!(error, "cannot use kubeconfig no/such/kubeconfig");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_named_and_not_passed_over() {
+        let kubeconfig = serde_json::json!({
+            "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1", "proxy-url": "http://proxy:3128"}}],
+            "users": [{"name": "u", "user": {}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        let error = match client(&Credentials::Kubeconfig(path)).await {
+            Ok(_) => panic!("it would not reach the API server"),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains("through proxy http://proxy:3128"), "{error}");
     }
 }
