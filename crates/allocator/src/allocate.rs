@@ -28,10 +28,8 @@ pub(crate) fn solve(problem: &Problem<'_>, budget: u64) -> (End, u64) {
         return (end, steps);
     }
     let budget = budget - steps;
-    let (end, more) = match Pruner::new(problem) {
-        Some(mut pruner) => search::run(problem, &mut pruner, Order::Combinations, budget),
-        None => search::run(problem, &mut Plain, Order::Combinations, budget),
-    };
+    let mut pruner = Pruner::new(problem);
+    let (end, more) = search::run(problem, &mut pruner, Order::Combinations, budget);
     (end, steps + more)
 }
 
@@ -78,11 +76,7 @@ impl<E: Engine> Inventory<E> {
         if end != End::OutOfSteps || question.budget <= plainly {
             return (end, steps);
         }
-        let Some(mut pruner) = Pruner::new(problem) else {
-            let budget = question.budget - steps;
-            let (end, more) = search::run(problem, &mut Plain, Order::Combinations, budget);
-            return (end, steps + more);
-        };
+        let mut pruner = Pruner::new(problem);
         let first = PART.min(question.budget - steps);
         let (end, more) = search::run(problem, &mut pruner, Order::Combinations, first);
         steps += more;
@@ -124,7 +118,7 @@ impl<E: Engine> Inventory<E> {
             }
             hopeless.push(start);
         }
-        let mut pruner = Pruner::new(problem).expect("there was one before");
+        let mut pruner = Pruner::new(problem);
         if fruitless {
             pruner.expect_errors_only();
         }

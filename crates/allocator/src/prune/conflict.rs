@@ -93,6 +93,13 @@ impl Pruner<'_, '_> {
             Some(_) => &[][..],
             None => &choice.constraints,
         };
+        // Only what comes before its constraints keeps it from being an error.
+        if self.failing[option].has(place) {
+            return match self.taken_by(state, option, place) {
+                Some(taker) => conflict.insert(taker),
+                None => conflict.add(&self.everything(state)),
+            };
+        }
         // What does not depend on other devices.
         if !choice.open.has(place) || constraints.iter().any(|of| set(of) == MISSING) {
             return;

@@ -16,7 +16,6 @@ use rustc_hash::FxHashMap;
 
 use crate::bits::Bits;
 use crate::classes::{Classes, IRRELEVANT};
-use crate::constraints::FAILS;
 use crate::counters::Consumption;
 use crate::problem::Problem;
 use crate::search::{Guide, Spot};
@@ -63,6 +62,8 @@ pub(crate) struct Pruner<'p, 'a> {
     horizons: Vec<usize>,
     /// Options whose attempts may.
     raising: Vec<Raiser>,
+    /// By option: devices at which a derived attribute fails. See [`raising::failing`].
+    failing: Vec<Bits>,
     /// By slot: conflicts, each of which bars it and what follows.
     conflicts: Vec<Vec<Box<[Pick]>>>,
     /// Places of each option that can be part of a solution, as far as is known beforehand.
@@ -95,15 +96,7 @@ pub(crate) struct Pruner<'p, 'a> {
 }
 
 impl<'p, 'a> Pruner<'p, 'a> {
-    /// `None`: errors may turn up anywhere, so nothing can be passed over.
-    pub fn new(problem: &'p Problem<'a>) -> Option<Self> {
-        let columns = problem
-            .constraints
-            .iter()
-            .flat_map(|constraint| &constraint.values.columns);
-        if columns.flatten().any(|set| *set == FAILS) {
-            return None;
-        }
+    pub fn new(problem: &'p Problem<'a>) -> Self {
         let masks = narrow::masks(problem);
         let mut narrowing = Narrowing::new(problem, &masks);
         let mut raising = raising::find(problem, &Reach::all(problem));
@@ -122,6 +115,9 @@ impl<'p, 'a> Pruner<'p, 'a> {
             classes: Classes::of(problem),
             horizons,
             raising: choices,
+            failing: (0..problem.options.len())
+                .map(|option| raising::failing(problem, option))
+                .collect(),
             conflicts: vec![Vec::new(); problem.slots.len()],
             live,
             viable,
@@ -163,7 +159,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 short.is_some()
             });
         }
-        Some(pruner)
+        pruner
     }
 
     /// Whether no request of these slots can raise an error.
@@ -284,7 +280,10 @@ impl<'p, 'a> Pruner<'p, 'a> {
             if here.over.is_some_and(|over| place >= over) {
                 break;
             }
-            if here.failed.contains(&place) || (bounded && !self.live[option].has(place)) {
+            if here.failed.contains(&place)
+                || self.failing[option].has(place)
+                || (bounded && !self.live[option].has(place))
+            {
                 continue;
             }
             // Were it free, it would fail as its like did: with no more to choose from after it.
@@ -299,6 +298,12 @@ impl<'p, 'a> Pruner<'p, 'a> {
                 continue;
             }
             self.add_reason(state, option, place, &mut conflict);
+        }
+        // Tried even where nothing else need be.
+        let mut from = start;
+        while let Some(place) = self.failing[option].next(from) {
+            self.add_reason(state, option, place, &mut conflict);
+            from = place + 1;
         }
         let mut from = start;
         while let Some(place) = choice.broken.next(from) {
@@ -407,6 +412,9 @@ impl Guide for Pruner<'_, '_> {
     fn skips(&mut self, state: &State<'_, '_>, place: usize) -> bool {
         let here = self.here.last().expect("the search is somewhere");
         let spot = here.spot;
+        if self.failing[spot.option].has(place) {
+            return false;
+        }
         here.over.is_some()
             || (spot.slot < self.horizon(spot) && !self.live[spot.option].has(place))
             || here

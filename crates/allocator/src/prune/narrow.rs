@@ -1,7 +1,7 @@
 //! Which devices can be part of a solution, as far as is known before the search.
 
 use crate::bits::Bits;
-use crate::constraints::{Kind, MISSING};
+use crate::constraints::{FAILS, Kind, MISSING};
 use crate::problem::Problem;
 
 use super::column;
@@ -30,7 +30,8 @@ impl<'p, 'a> Narrowing<'p, 'a> {
             if choice.all.is_none() {
                 for (constraint, column) in &choice.constraints {
                     let column = &problem.constraints[*constraint].values.columns[*column];
-                    let lack = choice.open.iter().filter(|place| column[*place] == MISSING);
+                    let lacks = |place: &usize| matches!(column[*place], MISSING | FAILS);
+                    let lack = choice.open.iter().filter(lacks);
                     lack.for_each(|place| live.remove(place));
                 }
             }

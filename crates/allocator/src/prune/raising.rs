@@ -1,7 +1,8 @@
 //! Which requests may end the search in an error, so that an attempt at them is never in vain as far
 //! as bounds can tell.
 
-use crate::constraints::{Kind, MISSING};
+use crate::bits::Bits;
+use crate::constraints::{FAILS, Kind, MISSING};
 use crate::problem::{Problem, RESULTS};
 
 use super::column;
@@ -85,13 +86,31 @@ fn exceeds_always(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
     problem.options[option].need > RESULTS - before.flatten().sum::<i64>()
 }
 
+/// Devices at which a derived attribute fails, if nothing that was taken is in the way of that. Where
+/// all are wanted, what a constraint refuses is an error anyway.
+pub(super) fn failing(problem: &Problem<'_>, option: usize) -> Bits {
+    let choice = &problem.options[option];
+    let mut failing = Bits::new(problem.len());
+    let one_by_one = choice.open.iter().filter(|_| choice.all.is_none());
+    for place in one_by_one {
+        let mut sets = choice.constraints.iter().map(|(constraint, column)| {
+            problem.constraints[*constraint].values.columns[*column][place]
+        });
+        // The first to have no value tells.
+        if sets.find(|set| matches!(*set, MISSING | FAILS)) == Some(FAILS) {
+            failing.insert(place);
+        }
+    }
+    failing
+}
+
 /// The devices that have to be free for an attempt at an option to end in an error; `None`: it cannot.
 fn may_raise(problem: &Problem<'_>, slot: usize, option: usize) -> Option<Vec<usize>> {
     let choice = &problem.options[option];
     if exceeds_always(problem, slot, option) {
         return None;
     }
-    if !choice.broken.is_empty() {
+    if !choice.broken.is_empty() || !failing(problem, option).is_empty() {
         return Some(Vec::new());
     }
     // Where all are wanted, a constraint that refuses one is an error; but a device that cannot be
@@ -126,14 +145,15 @@ fn may_raise(problem: &Problem<'_>, slot: usize, option: usize) -> Option<Vec<us
                     .open
                     .iter()
                     .map(|place| column[place]);
-                sets.filter(|set| *set != MISSING).for_each(|set| {
+                let known = |set: &u32| !matches!(*set, MISSING | FAILS);
+                sets.filter(known).for_each(|set| {
                     add(set);
                 });
             }
         }
         let own = &of.values.columns[*own];
         let mut sets = asked.iter().map(|place| own[*place]);
-        sets.position(|set| set == MISSING || !add(set))
+        sets.position(|set| matches!(set, MISSING | FAILS) || !add(set))
     });
     let first = refused.min()?;
     // With admin access it is given what others have.
