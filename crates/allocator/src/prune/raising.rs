@@ -33,7 +33,7 @@ pub(super) fn find(problem: &Problem<'_>, reach: &Reach) -> Raising {
     let choices = slots.flat_map(|(slot, of)| of.options.clone().map(move |option| (slot, option)));
     let raises: Vec<Option<Vec<usize>>> = choices
         .clone()
-        .map(|(slot, option)| may_raise(problem, slot, option))
+        .map(|(slot, option)| may_raise(problem, reach, slot, option))
         .collect();
     let unclear = |claim: usize| {
         let own = problem.claim_slots[claim].clone();
@@ -69,19 +69,20 @@ fn may_exceed(problem: &Problem<'_>, reach: &Reach, claim: usize) -> bool {
         let need = |option: usize| problem.options[option].need.max(0);
         let least = options.clone().map(need).min();
         let exceeds = least.is_some_and(|least| least > RESULTS - before);
-        let met =
-            options.filter(|option| reach.met[*option] && !exceeds_always(problem, slot, *option));
+        let met = options
+            .filter(|option| reach.met[*option] && !exceeds_always(problem, reach, slot, *option));
         before = RESULTS.min(before + met.map(need).max().unwrap_or(0));
         exceeds
     })
 }
 
-/// Whether an option is too many devices with the least that come before it in its claim.
-fn exceeds_always(problem: &Problem<'_>, slot: usize, option: usize) -> bool {
+/// Whether an option is too many devices with the least that can come before it in its claim.
+fn exceeds_always(problem: &Problem<'_>, reach: &Reach, slot: usize, option: usize) -> bool {
     let claim = problem.slots[slot].claim;
     let before = (problem.claim_slots[claim].start..slot).map(|slot| {
-        let options = &problem.options[problem.slots[slot].options.clone()];
-        options.iter().map(|choice| choice.need.max(0)).min()
+        let options = problem.slots[slot].options.clone();
+        let met = options.filter(|option| reach.met[*option]);
+        met.map(|option| problem.options[option].need.max(0)).min()
     });
     problem.options[option].need > RESULTS - before.flatten().sum::<i64>()
 }
@@ -105,9 +106,14 @@ pub(super) fn failing(problem: &Problem<'_>, option: usize) -> Bits {
 }
 
 /// The devices that have to be free for an attempt at an option to end in an error; `None`: it cannot.
-fn may_raise(problem: &Problem<'_>, slot: usize, option: usize) -> Option<Vec<usize>> {
+fn may_raise(
+    problem: &Problem<'_>,
+    reach: &Reach,
+    slot: usize,
+    option: usize,
+) -> Option<Vec<usize>> {
     let choice = &problem.options[option];
-    if exceeds_always(problem, slot, option) {
+    if exceeds_always(problem, reach, slot, option) {
         return None;
     }
     if !choice.broken.is_empty() || !failing(problem, option).is_empty() {
