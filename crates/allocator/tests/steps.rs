@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use support::Scenario;
 use support::trainium::{neurons, pair, scenario};
-use trainyard_allocator::{Order, Verdict};
+use trainyard_allocator::{Fatal, Order, Verdict};
 use trainyard_model::claim::{
-    AllocationMode, Constraint, DeviceQuery, DeviceRequest, ResourceClaim,
+    AllocationMode, Constraint, DerivedAttribute, DeviceQuery, DeviceRequest, ResourceClaim,
 };
 use trainyard_model::device::CounterConsumption;
 use trainyard_model::features::{Feature, Features};
@@ -283,6 +283,36 @@ fn an_error_beside_an_alternative_that_cannot_be_met() {
         answer.verdict
     );
     assert_eq!(answer.steps, 131);
+}
+
+/// The last device raises an error, as its derived attribute fails. That those before it are in vain
+/// for what comes later, whichever is taken, is no reason to leave it out.
+#[test]
+fn a_derived_attribute_that_fails_where_nothing_else_need_be_tried() {
+    let mut claim = neurons("derives", 1);
+    let query = claim.requests[0].exactly.as_mut().expect("one way");
+    query.derived_attributes = vec![DerivedAttribute {
+        name: "example.com/derived".into(),
+        expression: "resource.aws.com/devicegroup1_id".into(),
+    }];
+    claim.constraints = vec![Constraint {
+        match_attribute: Some("example.com/derived".into()),
+        ..Constraint::default()
+    }];
+    let mut scenario = scenario(4, vec![claim, neurons("too-many", 8)], &[]);
+    scenario.features = Features::default().with(Feature::DerivedAttributes);
+    let slice = Arc::make_mut(&mut scenario.slices[0]);
+    let mut devices = slice.devices.to_vec();
+    devices[3].attributes.clear();
+    slice.devices = devices.into();
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(100, |question| inventory.allocate_thinking(question));
+    assert!(
+        matches!(answer.verdict, Verdict::Fatal(Fatal::Derived { .. })),
+        "{:?}",
+        answer.verdict
+    );
+    assert_eq!(answer.steps, 4);
 }
 
 /// Partitions of four accelerators, eight of each, which has counters for seven.
