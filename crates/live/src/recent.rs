@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::resource::v1::ResourceClaim;
+use trainyard_node::claim::drivers;
 use trainyard_node::driver::ClaimRef;
 
 /// How long the first driver may take. One that takes longer costs the second a read.
@@ -34,14 +35,10 @@ impl Recent {
     pub(crate) fn keep(&self, driver: &str, claim: &Arc<ResourceClaim>, now: Instant) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, read| now.duration_since(read.at) < MOMENT);
-        let status = claim.status.as_ref();
-        let devices = status.and_then(|status| status.allocation.as_ref()?.devices.as_ref());
-        let results = devices.and_then(|devices| devices.results.as_ref());
-        let due: BTreeSet<String> = results
+        let due: BTreeSet<String> = drivers(claim)
             .into_iter()
-            .flatten()
-            .map(|result| result.driver.clone())
-            .filter(|other| other != driver)
+            .filter(|other| *other != driver)
+            .map(str::to_owned)
             .collect();
         let Some(uid) = claim.metadata.uid.clone().filter(|_| !due.is_empty()) else {
             return;

@@ -8,12 +8,14 @@
 //! drivers in its books by then, and has each of them undo it, whether it was asked to prepare or
 //! not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::resource::v1::ResourceClaim;
 use tokio::sync::mpsc;
+
+use crate::claim;
 
 /// Claims that may wait to be looked at.
 const WAITING: usize = 16;
@@ -51,13 +53,10 @@ impl Expected {
         let Some(uid) = &claim.metadata.uid else {
             return;
         };
-        let status = claim.status.as_ref();
-        let devices = status.and_then(|status| status.allocation.as_ref()?.devices.as_ref());
-        let results = devices.and_then(|devices| devices.results.as_ref());
-        let of = results.into_iter().flatten().map(|result| &result.driver);
-        let others: BTreeSet<_> = of.filter(|other| *other != driver).collect();
         let drivers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for other in others.into_iter().filter_map(|other| drivers.get(other)) {
+        let of = claim::drivers(claim).into_iter();
+        let others = of.filter(|other| *other != driver);
+        for other in others.filter_map(|other| drivers.get(other)) {
             other.tickets.enter(uid, now);
             // What is too much is left to the kubelet's call.
             let _ = other.claims.try_send(claim.clone());
