@@ -13,9 +13,9 @@ use super::reach::Reach;
 pub(super) struct Raising {
     /// In order.
     pub choices: Vec<Raiser>,
-    /// Whether no claim that may raise an error may also come to have too many devices: that is
-    /// found out without looking at all that precedes it, so errors there may never be met. All of
-    /// such a claim counts as raising.
+    /// Whether no claim that may raise an error may also come to have too many devices after it:
+    /// that is found out without looking at all that precedes it, so errors there may never be met.
+    /// All of such a claim counts as raising.
     pub is_clear: bool,
 }
 
@@ -38,8 +38,8 @@ pub(super) fn find(problem: &Problem<'_>, reach: &Reach) -> Raising {
     let unclear = |claim: usize| {
         let own = problem.claim_slots[claim].clone();
         let mut raising = choices.clone().zip(&raises);
-        let raises = raising.any(|((slot, _), raises)| raises.is_some() && own.contains(&slot));
-        raises && may_exceed(problem, reach, claim)
+        let first = raising.find(|((slot, _), raises)| raises.is_some() && own.contains(slot));
+        first.is_some_and(|((slot, _), _)| may_exceed_after(problem, reach, slot))
     };
     let unclear: Vec<bool> = (0..problem.claims.len()).map(unclear).collect();
     let found = choices.zip(&raises).filter_map(|((slot, option), raises)| {
@@ -60,9 +60,10 @@ pub(super) fn find(problem: &Problem<'_>, reach: &Reach) -> Raising {
     }
 }
 
-/// Whether all alternatives of some request of a claim may be too many devices at once.
-fn may_exceed(problem: &Problem<'_>, reach: &Reach, claim: usize) -> bool {
-    let own = problem.claim_slots[claim].clone();
+/// Whether all alternatives of some request of the claim after this one may be too many devices at
+/// once.
+fn may_exceed_after(problem: &Problem<'_>, reach: &Reach, first: usize) -> bool {
+    let own = problem.claim_slots[problem.slots[first].claim].clone();
     let mut before = 0;
     (own.start..own.end.min(reach.end)).any(|slot| {
         let options = problem.slots[slot].options.clone();
@@ -72,7 +73,7 @@ fn may_exceed(problem: &Problem<'_>, reach: &Reach, claim: usize) -> bool {
         let met = options
             .filter(|option| reach.met[*option] && !exceeds_always(problem, reach, slot, *option));
         before = RESULTS.min(before + met.map(need).max().unwrap_or(0));
-        exceeds
+        exceeds && slot > first
     })
 }
 
