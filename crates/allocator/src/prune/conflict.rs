@@ -12,7 +12,7 @@ use crate::bits::Bits;
 use crate::constraints::{Kind, MISSING};
 use crate::problem::{Problem, RESULTS};
 use crate::search::Spot;
-use crate::state::{State, Take};
+use crate::state::{Pick, State, Take};
 
 use super::{Pruner, column};
 
@@ -127,9 +127,7 @@ impl Pruner<'_, '_> {
             here.for_each(|(number, _)| conflict.insert(number));
             // Of all devices, room is looked for last: were a constraint to refuse it, an error.
             if choice.all.is_some() {
-                for (constraint, _) in &choice.constraints {
-                    self.add_constrained(state, *constraint, conflict);
-                }
+                self.add_concerned(state, option, conflict);
             }
             return;
         }
@@ -210,6 +208,28 @@ impl Pruner<'_, '_> {
             if column(self.problem, pick.option, constraint).is_some() {
                 conflict.insert(number);
             }
+        }
+    }
+    /// Adds the picks of the present claim without which a constraint could refuse one of all devices
+    /// that an option wants: those that it ranges over, and those of requests with an alternative that
+    /// it would range over.
+    pub(super) fn add_concerned(&self, state: &State<'_, '_>, option: usize, conflict: &mut Bits) {
+        let problem = self.problem;
+        let own = &problem.options[option].constraints;
+        let mut from = state.claim_start;
+        for slot in &problem.slots[problem.claim_slots[problem.options[option].claim].clone()] {
+            let is_own = |pick: &Pick| slot.options.contains(&pick.option);
+            let picks = state.picks[from..].iter().take_while(|pick| is_own(pick));
+            let end = from + picks.count();
+            let mut options = slot.options.clone();
+            let concerned = options.any(|option| {
+                let mut constraints = own.iter();
+                constraints.any(|(constraint, _)| column(problem, option, *constraint).is_some())
+            });
+            (from..end)
+                .filter(|_| concerned)
+                .for_each(|pick| conflict.insert(pick));
+            from = end;
         }
     }
 }

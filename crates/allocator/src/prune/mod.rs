@@ -476,11 +476,8 @@ impl Guide for Pruner<'_, '_> {
     fn gives_all_back(&mut self, state: &State<'_, '_>, option: usize) {
         self.last.remove(state.picks.len());
         // With others before it, a constraint might have refused one: an error.
-        let constraints = &self.problem.options[option].constraints;
         let mut conflict = std::mem::take(&mut self.last);
-        for (constraint, _) in constraints {
-            self.add_constrained(state, *constraint, &mut conflict);
-        }
+        self.add_concerned(state, option, &mut conflict);
         self.fail(state, conflict);
     }
 
