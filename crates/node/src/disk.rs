@@ -42,10 +42,37 @@ pub trait Lock: Send {}
 
 /// A file that has no name yet. Without a name there is nothing to clean after a crash.
 pub trait Spare: Send {
-    /// Gives it its content and then its name, which no other file may have: the file is seen whole.
-    /// What the file had beyond the content stays behind it.
-    fn fill(self: Box<Self>, path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()>;
+    /// Gives it its content, behind its head, and then its name, which no other file may have: the
+    /// file is seen whole. What the file had beyond the content stays behind it. A power cut may tear
+    /// the content, but not the head.
+    fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()>;
 }
+
+/// What every spare file of a stock has before it is filled.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Blank {
+    /// What a power cut must not take, in a block of its own, with spaces behind it.
+    pub head: Vec<u8>,
+    /// Spaces that have their blocks on the disk already.
+    pub room: usize,
+}
+
+impl Blank {
+    /// Where the content begins: a block that is not written again cannot be torn.
+    pub fn start(&self) -> usize {
+        self.head.len().next_multiple_of(BLOCK)
+    }
+
+    /// The bytes of a file that is not filled yet.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.head.clone();
+        bytes.resize(self.start() + self.room, b' ');
+        bytes
+    }
+}
+
+/// Disks write at least so much at once, as a whole.
+const BLOCK: usize = 4096;
 
 /// Files as the node half uses them.
 pub trait Disk: Send + Sync + 'static {
@@ -59,9 +86,9 @@ pub trait Disk: Send + Sync + 'static {
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Returns when the content of a file would survive a power cut.
     fn sync(&self, path: &Path) -> io::Result<()>;
-    /// A file in this folder, without a name, of `length` spaces that have their blocks on the disk.
+    /// A file in this folder, without a name, whose bytes would survive a power cut once it has one.
     /// `None`: this file system has no such files.
-    fn spare(&self, folder: &Path, length: usize) -> io::Result<Option<Box<dyn Spare>>>;
+    fn spare(&self, folder: &Path, blank: &Blank) -> io::Result<Option<Box<dyn Spare>>>;
     /// Renames, replacing what bears the new name: after a crash one of both is there, whole.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -75,10 +102,10 @@ pub trait Disk: Send + Sync + 'static {
     fn try_lock(&self, file: &Path, name: &str) -> io::Result<Option<Box<dyn Lock>>>;
 }
 
-/// What must survive a power cut when a write returns. The death of the process costs nothing.
+/// What must survive a power cut when a file is replaced. The death of the process costs nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing: the file means nothing in another boot.
+    /// Nothing: the file means nothing in another boot, and says so if it must not be taken for whole.
     ThisBoot,
     /// After a power cut the file has its old or its new content, or is missing if it was new.
     Content,
@@ -111,11 +138,12 @@ pub fn replace(
 }
 
 /// Spare files of a folder, made while nobody waits: a file system needs a fraction of the time to
-/// fill one, above all while a starting pod's layers are written.
+/// fill one, above all while a starting pod's layers are written. What they are filled with means
+/// nothing in another boot; their head, which is on the disk before, may say so.
 pub struct Stock<D> {
     disk: Arc<D>,
     folder: PathBuf,
-    length: usize,
+    blank: Blank,
     spares: Mutex<Vec<Box<dyn Spare>>>,
 }
 
@@ -123,13 +151,12 @@ pub struct Stock<D> {
 const SPARES: usize = 4;
 
 impl<D: Disk> Stock<D> {
-    /// An empty one, of files of this length: zero if what is written need not be durable, otherwise
-    /// that of most contents, which spaces then follow.
-    pub fn new(disk: Arc<D>, folder: &Path, length: usize) -> Self {
+    /// An empty one.
+    pub fn new(disk: Arc<D>, folder: &Path, blank: Blank) -> Self {
         Stock {
             disk,
             folder: folder.to_owned(),
-            length,
+            blank,
             spares: Mutex::default(),
         }
     }
@@ -137,7 +164,7 @@ impl<D: Disk> Stock<D> {
     /// Makes the files that are missing. Without them a write takes longer.
     pub fn refill(&self) -> io::Result<()> {
         while self.spares().len() < SPARES {
-            match self.disk.spare(&self.folder, self.length)? {
+            match self.disk.spare(&self.folder, &self.blank)? {
                 Some(spare) => self.spares().push(spare),
                 None => break,
             }
@@ -145,16 +172,20 @@ impl<D: Disk> Stock<D> {
         Ok(())
     }
 
-    /// Makes or replaces a file of the folder as a whole, as [`replace`] does.
-    pub fn write(&self, path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    /// Makes or replaces a file of the folder as a whole: head and content.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let spare = self.spares().pop();
-        match spare.map(|spare| spare.fill(path, bytes, durability)) {
-            Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
-                replace(&*self.disk, path, bytes, durability)
-            }
-            Some(filled) => filled,
-            None => replace(&*self.disk, path, bytes, durability),
+        match spare.map(|spare| spare.fill(path, bytes)) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Some(filled) => return filled,
+            None => {}
         }
+        let durability = match self.blank.head.is_empty() {
+            true => Durability::ThisBoot,
+            false => Durability::Content,
+        };
+        let bytes = [&self.blank.head, bytes].concat();
+        replace(&*self.disk, path, &bytes, durability)
     }
 
     fn spares(&self) -> MutexGuard<'_, Vec<Box<dyn Spare>>> {
@@ -228,17 +259,16 @@ impl LocalDisk {
     }
 }
 
-struct LocalSpare(File);
+struct LocalSpare {
+    file: File,
+    start: u64,
+}
 
 impl Spare for LocalSpare {
-    fn fill(self: Box<Self>, path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
-        self.0.write_all_at(bytes, 0)?;
-        match durability {
-            Durability::ThisBoot => {}
-            Durability::Content => self.0.sync_data()?,
-        }
+    fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.start)?;
         // By its number: an empty path would need a capability.
-        let unnamed = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+        let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         Ok(linkat(CWD, unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
     }
 }
@@ -294,7 +324,7 @@ impl Disk for LocalDisk {
         File::open(path)?.sync_data()
     }
 
-    fn spare(&self, folder: &Path, length: usize) -> io::Result<Option<Box<dyn Spare>>> {
+    fn spare(&self, folder: &Path, blank: &Blank) -> io::Result<Option<Box<dyn Spare>>> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
         let file = match openat(CWD, folder, flags, mode) {
@@ -303,12 +333,14 @@ impl Disk for LocalDisk {
             Err(Errno::OPNOTSUPP | Errno::ISDIR) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if length > 0 {
+        let bytes = blank.bytes();
+        if !bytes.is_empty() {
             // Written, as blocks that are only promised would be booked when it is filled.
-            file.write_all_at(&vec![b' '; length], 0)?;
+            file.write_all_at(&bytes, 0)?;
             file.sync_all()?;
         }
-        Ok(Some(Box::new(LocalSpare(file))))
+        let start = blank.start() as u64;
+        Ok(Some(Box::new(LocalSpare { file, start })))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -387,49 +419,63 @@ mod tests {
     #[test]
     fn a_spare_is_seen_when_it_has_its_content_and_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a");
-        let spare = |length| LocalDisk.spare(folder.path(), length).unwrap();
-        let Some(first) = spare(8) else {
+        let path = |name: &str| folder.path().join(name);
+        let spare = |head: &str, room| {
+            let head = head.as_bytes().to_vec();
+            LocalDisk.spare(folder.path(), &Blank { head, room })
+        };
+        let Some(first) = spare("", 8).unwrap() else {
             // Nothing is promised where the file system has none.
             return;
         };
         let names = || LocalDisk.list(folder.path()).unwrap().len();
-        drop(spare(8));
+        drop(spare("head", 8));
         assert_eq!(names(), 0, "unused ones leave nothing");
-        first.fill(&path, b"one", Durability::Content).unwrap();
-        assert_eq!(LocalDisk.read(&path).unwrap(), b"one     ");
-        let again = spare(0).unwrap();
-        let taken = again.fill(&path, b"two", Durability::ThisBoot);
-        assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        let longer = folder.path().join("b");
-        for (length, path) in [(8, &longer), (0, &folder.path().join("c"))] {
+        first.fill(&path("a"), b"one").unwrap();
+        assert_eq!(LocalDisk.read(&path("a")).unwrap(), b"one     ");
+        let again = spare("", 0).unwrap().unwrap();
+        let taken = again.fill(&path("a"), b"two").unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        let headed = spare("head", 8).unwrap().unwrap();
+        headed.fill(&path("b"), b"one").unwrap();
+        let read = LocalDisk.read(&path("b")).unwrap();
+        assert_eq!(read[..5], *b"head ");
+        assert_eq!(read[BLOCK - 1..], *b" one     ");
+        for (name, room) in [("c", 8), ("d", 0)] {
             let bytes = b"longer than that";
-            let spare = spare(length).unwrap();
-            spare.fill(path, bytes, Durability::ThisBoot).unwrap();
-            assert_eq!(LocalDisk.read(path).unwrap(), bytes);
+            let spare = spare("", room).unwrap().unwrap();
+            spare.fill(&path(name), bytes).unwrap();
+            assert_eq!(LocalDisk.read(&path(name)).unwrap(), bytes);
         }
-        assert_eq!(names(), 3);
+        assert_eq!(names(), 4);
     }
 
     #[test]
     fn a_stock_writes_files_that_are_new_and_files_that_are_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let stock = Stock::new(Arc::new(LocalDisk), folder.path(), 0);
-        stock.refill().unwrap();
-        let stocked = stock.spares().len();
-        // None where the file system has no such files.
-        assert!(stocked == SPARES || stocked == 0, "{stocked}");
-        for number in 0..=SPARES {
-            let path = folder.path().join(format!("{number}"));
-            for content in ["one", "more"] {
-                let bytes = content.as_bytes();
-                stock.write(&path, bytes, Durability::Content).unwrap();
-                assert_eq!(LocalDisk.read(&path).unwrap(), bytes);
+        for head in ["", "head"] {
+            let folder = tempfile::tempdir().unwrap();
+            let blank = Blank {
+                head: head.into(),
+                room: 0,
+            };
+            let stock = Stock::new(Arc::new(LocalDisk), folder.path(), blank);
+            stock.refill().unwrap();
+            let stocked = stock.spares().len();
+            // None where the file system has no such files.
+            assert!(stocked == SPARES || stocked == 0, "{stocked}");
+            for number in 0..=SPARES {
+                let path = folder.path().join(format!("{number}"));
+                for content in ["one", "more"] {
+                    stock.write(&path, content.as_bytes()).unwrap();
+                    let read = String::from_utf8(LocalDisk.read(&path).unwrap()).unwrap();
+                    let read = read.strip_prefix(head).unwrap();
+                    assert_eq!(read.trim_start(), content);
+                }
+                assert_eq!(stock.spares().len(), stocked.saturating_sub(2 * number + 2));
             }
-            assert_eq!(stock.spares().len(), stocked.saturating_sub(2 * number + 2));
+            assert_eq!(LocalDisk.list(folder.path()).unwrap().len(), SPARES + 1);
+            stock.refill().unwrap();
+            assert_eq!(stock.spares().len(), stocked);
         }
-        assert_eq!(LocalDisk.list(folder.path()).unwrap().len(), SPARES + 1);
-        stock.refill().unwrap();
-        assert_eq!(stock.spares().len(), stocked);
     }
 }

@@ -4,12 +4,11 @@
 //! (`Prepared`); it is removed after all is undone. Whatever a crash leaves behind therefore has a
 //! record, and a record never claims more than is there.
 //!
-//! One file per claim and phase: writing costs what changed, and damage costs one claim. Records name
-//! the boot in which they were made: nothing that a container was given outlives a reboot. So an
-//! intent is not synchronised: a power cut undoes what it was written for, and may tear it, and one
-//! that cannot be read is none. A finished record is synchronised before the kubelet hears of it, so
-//! that any file of one which cannot be read was damaged; it is moved aside, never overwritten. Its
-//! name is not: a power cut that takes it ends what it stood for.
+//! One file per claim and phase: writing costs what changed, and damage costs one claim. A file names
+//! the boot in which it was made: nothing that a container was given outlives a reboot. So a pod waits
+//! for no record to reach the disk: the boot's name is there before, in a spare file, and a power cut
+//! may take or tear the rest, which stands for nothing any more. What cannot be read in its own boot
+//! was damaged; it is moved aside, never overwritten. An intent that cannot be read is none.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,11 +18,11 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::disk::{self, Disk, Durability, Entry, Stamp, Stock};
+use crate::disk::{self, Blank, Disk, Entry, Stamp, Stock};
 use crate::driver::{Access, Allocated, Claim, ClaimRef, Edits};
 
 /// The schema this version writes. Older ones are carried over by [`migrate`].
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// First word of every record.
 const MAGIC: &str = "trainyard-claim";
@@ -46,6 +45,7 @@ pub struct Record {
     /// How far it has come.
     pub phase: Phase,
     /// `/proc/sys/kernel/random/boot_id` at that time.
+    #[serde(skip)]
     pub boot: String,
     /// Tells this allocation from another of the same claim.
     pub allocation: String,
@@ -90,7 +90,7 @@ impl Record {
 fn allocation_digest(claim: &Claim) -> String {
     let bytes =
         serde_json::to_vec(&(&claim.devices, &claim.configs)).expect("an allocation is plain data");
-    hex(&Sha256::digest(bytes))
+    checksum(&bytes)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -101,8 +101,11 @@ fn hex(bytes: &[u8]) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Cut off, or not a record at all.
-    #[error("it does not begin with `{MAGIC} <version> <checksum>`")]
+    #[error("it does not begin with `{MAGIC} <version>`")]
     Header,
+    /// A power cut ended its boot and may have taken the rest.
+    #[error("it is of another boot, and was not written to the end")]
+    Torn,
     /// Some byte is another one than was written.
     #[error("its checksum does not match its content")]
     Checksum,
@@ -114,51 +117,96 @@ pub enum Unreadable {
     Content(String),
 }
 
-/// A record as bytes: a line with schema and checksum, then the record, then a line feed. Spaces
-/// may follow.
-pub fn encode(record: &Record) -> Vec<u8> {
-    let body = serde_json::to_vec(record).expect("a record is plain data");
-    let checksum = hex(&Sha256::digest(&body));
-    let mut bytes = format!("{MAGIC} {SCHEMA} {checksum}\n").into_bytes();
-    bytes.extend(body);
-    bytes.push(b'\n');
-    bytes
+impl Unreadable {
+    /// Whether a part may be missing.
+    fn is_cut(&self) -> bool {
+        matches!(self, Unreadable::Header | Unreadable::Checksum)
+    }
 }
 
-/// Reads what [`encode`] of this or an older version wrote.
-pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
-    let split = bytes.iter().position(|byte| *byte == b'\n');
-    let (header, body) = bytes.split_at(split.ok_or(Unreadable::Header)?);
-    let body = body.strip_prefix(b"\n").ok_or(Unreadable::Header)?;
+/// A record as bytes: its head, then its tail. Spaces may be between them and follow.
+pub fn encode(record: &Record) -> Vec<u8> {
+    [head(&record.boot), tail(record)].concat()
+}
+
+/// A line with schema, checksum of the boot, and the boot.
+fn head(boot: &str) -> Vec<u8> {
+    format!("{MAGIC} {SCHEMA} {} {boot}\n", checksum(boot.as_bytes())).into_bytes()
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// A line with the checksum of the line that follows, the record.
+fn tail(record: &Record) -> Vec<u8> {
+    let body = serde_json::to_vec(record).expect("a record is plain data");
+    [checksum(&body).as_bytes(), b"\n", &body, b"\n"].concat()
+}
+
+/// Reads what [`encode`] of this or an older version wrote, in this boot or another.
+pub fn decode(bytes: &[u8], boot: &str) -> Result<Record, Unreadable> {
+    let (header, rest) = line(bytes).ok_or(Unreadable::Header)?;
+    let header = std::str::from_utf8(header).map_err(|_| Unreadable::Header)?;
+    let mut words = header.splitn(4, ' ');
+    let (Some(MAGIC), Some(schema), Some(sum)) = (words.next(), words.next(), words.next()) else {
+        return Err(Unreadable::Header);
+    };
+    match (schema.parse(), words.next()) {
+        // Its sum is that of the body, which has the boot.
+        (Ok(1), None) => whole(1, sum.as_bytes(), rest),
+        (Ok(SCHEMA), Some(of)) if sum == checksum(of.as_bytes()) => {
+            let tail = line(rest.trim_ascii_start()).ok_or(Unreadable::Checksum);
+            let record = tail.and_then(|(sum, body)| whole(SCHEMA, sum, body));
+            match record {
+                Ok(record) => Ok(Record {
+                    boot: of.to_owned(),
+                    ..record
+                }),
+                Err(Unreadable::Checksum) if of != boot => Err(Unreadable::Torn),
+                Err(why) => Err(why),
+            }
+        }
+        (Ok(newer), _) if newer > SCHEMA => Err(Unreadable::Newer(newer)),
+        _ => Err(Unreadable::Header),
+    }
+}
+
+/// The first line, and what follows it.
+fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    Some((&bytes[..end], &bytes[end + 1..]))
+}
+
+/// The record in a body, which is a line.
+fn whole(schema: u32, sum: &[u8], body: &[u8]) -> Result<Record, Unreadable> {
     // A spare file may be longer than what it was filled with.
     let end = body.iter().rposition(|byte| *byte != b' ');
     let body = &body[..end.map_or(0, |last| last + 1)];
     let body = body.strip_suffix(b"\n").ok_or(Unreadable::Checksum)?;
-    let header = std::str::from_utf8(header).map_err(|_| Unreadable::Header)?;
-    let mut words = header.split(' ');
-    let (Some(MAGIC), Some(schema), Some(checksum), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Err(Unreadable::Header);
-    };
-    let schema: u32 = schema.parse().map_err(|_| Unreadable::Header)?;
-    if checksum != hex(&Sha256::digest(body)) {
+    if sum != checksum(body).as_bytes() {
         return Err(Unreadable::Checksum);
     }
     let content = |error: serde_json::Error| Unreadable::Content(error.to_string());
-    let value = migrate(schema, serde_json::from_slice(body).map_err(content)?)?;
-    serde_json::from_value(value).map_err(content)
+    let (value, boot) = migrate(schema, serde_json::from_slice(body).map_err(content)?);
+    let mut record: Record = serde_json::from_value(value).map_err(content)?;
+    record.boot = boot;
+    Ok(record)
 }
 
-/// Carries a record of an older schema over to [`SCHEMA`], one version at a time. A change of
-/// [`Record`], of what is in it or of what [`allocation_digest`] reads is a new schema: a record of
-/// the same allocation must stay one, or a running container's devices would be undone.
-fn migrate(schema: u32, value: serde_json::Value) -> Result<serde_json::Value, Unreadable> {
-    match schema {
-        SCHEMA => Ok(value),
-        0 => Err(Unreadable::Header),
-        newer => Err(Unreadable::Newer(newer)),
+/// Carries a record of an older schema over to [`SCHEMA`], one version at a time, and says its boot
+/// if it does. A change of [`Record`], of what is in it or of what [`allocation_digest`] reads is a
+/// new schema: a record of the same allocation must stay one, or a running container's devices would
+/// be undone.
+fn migrate(schema: u32, mut value: serde_json::Value) -> (serde_json::Value, String) {
+    let mut boot = String::new();
+    if schema == 1
+        && let Some(record) = value.as_object_mut()
+        && let Some(serde_json::Value::String(of)) = record.remove("boot")
+    {
+        boot = of;
     }
+    (value, boot)
 }
 
 /// A record that was moved aside.
@@ -176,6 +224,7 @@ pub struct MovedAside {
 pub struct Journal<D> {
     disk: std::sync::Arc<D>,
     folder: PathBuf,
+    boot: String,
     /// What was read, as long as its file has the same stamp.
     read: Mutex<BTreeMap<String, (Stamp, Record)>>,
     moved: Mutex<Vec<MovedAside>>,
@@ -184,8 +233,8 @@ pub struct Journal<D> {
     finished: Stock<D>,
 }
 
-/// Bytes of a spare file for a finished record: one of 16 devices fits.
-const SPARE: usize = 8 << 10;
+/// Bytes of a spare file for the tail of a finished record: one of 16 devices fits.
+const ROOM: usize = 8 << 10;
 
 /// What became of a file.
 enum Loaded {
@@ -219,14 +268,19 @@ fn uid_of(name: &str) -> Option<&str> {
 }
 
 impl<D: Disk> Journal<D> {
-    /// The journal in this folder, which is made.
-    pub fn open(disk: std::sync::Arc<D>, folder: &Path) -> io::Result<Self> {
+    /// The journal in this folder, which is made, in this boot.
+    pub fn open(disk: std::sync::Arc<D>, folder: &Path, boot: &str) -> io::Result<Self> {
         disk.make_folder(folder)?;
+        let finished = Blank {
+            head: head(boot),
+            room: ROOM,
+        };
         Ok(Journal {
-            intents: Stock::new(disk.clone(), folder, 0),
-            finished: Stock::new(disk.clone(), folder, SPARE),
+            intents: Stock::new(disk.clone(), folder, Blank::default()),
+            finished: Stock::new(disk.clone(), folder, finished),
             disk,
             folder: folder.to_owned(),
+            boot: boot.to_owned(),
             read: Mutex::default(),
             moved: Mutex::default(),
         })
@@ -304,7 +358,7 @@ impl<D: Disk> Journal<D> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Gone),
             Err(error) => return Err(error),
         };
-        let why = match decode(&bytes) {
+        let why = match decode(&bytes, &self.boot) {
             Ok(mut record) if record.claim.uid == uid => {
                 // One that is being undone vouches for nothing any more.
                 if !name.ends_with(SUFFIX) {
@@ -314,8 +368,8 @@ impl<D: Disk> Journal<D> {
             }
             Ok(record) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
             Err(Unreadable::Newer(_)) if newer == Newer::Leave => return Ok(Loaded::Unusable),
-            // Torn by a power cut, as no process sees a part of what it or another one writes.
-            Err(Unreadable::Header | Unreadable::Checksum) if name.ends_with(INTENT) => {
+            // By a power cut, as no process sees a part of what it or another one writes.
+            Err(why) if why == Unreadable::Torn || (name.ends_with(INTENT) && why.is_cut()) => {
                 disk::discard(&*self.disk, &path)?;
                 return Ok(Loaded::Unusable);
             }
@@ -361,15 +415,15 @@ impl<D: Disk> Journal<D> {
             .collect())
     }
 
-    /// Writes a record.
+    /// Writes a record, of this boot.
     pub fn put(&self, record: &Record) -> io::Result<()> {
-        let (uid, bytes) = (&record.claim.uid, encode(record));
+        debug_assert_eq!(record.boot, self.boot, "another boot is over");
+        let uid = &record.claim.uid;
         let intent = self.intent(uid);
         match record.phase {
-            Phase::Preparing => self.intents.write(&intent, &bytes, Durability::ThisBoot),
+            Phase::Preparing => self.intents.write(&intent, &encode(record)),
             Phase::Prepared => {
-                let path = self.path(uid);
-                self.finished.write(&path, &bytes, Durability::Content)?;
+                self.finished.write(&self.path(uid), &tail(record))?;
                 disk::discard(&*self.disk, &intent)
             }
         }
@@ -422,6 +476,8 @@ mod tests {
     use std::fs;
     use std::sync::Arc;
 
+    const BOOT: &str = "5f0c";
+
     fn record() -> Record {
         Record {
             claim: ClaimRef {
@@ -430,7 +486,7 @@ mod tests {
                 uid: "0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d".into(),
             },
             phase: Phase::Prepared,
-            boot: "5f0c".into(),
+            boot: BOOT.into(),
             allocation: "ab".into(),
             devices: vec![Allocated {
                 request: "neurons".into(),
@@ -451,24 +507,54 @@ mod tests {
         }
     }
 
-    /// Kept as long as an upgrade from this version is allowed: never to be edited.
-    const RELEASED_1: &[u8] = include_bytes!("../tests/journal/schema-1.claim");
+    /// Kept as long as an upgrade from these versions is allowed: never to be edited.
+    const RELEASED: [&[u8]; 2] = [
+        include_bytes!("../tests/journal/schema-1.claim"),
+        include_bytes!("../tests/journal/schema-2.claim"),
+    ];
 
     #[test]
     fn records_of_every_released_schema_are_read() {
-        assert_eq!(decode(RELEASED_1), Ok(record()));
-        assert_eq!(decode(&encode(&record())), Ok(record()));
+        for bytes in RELEASED {
+            assert_eq!(decode(bytes, BOOT), Ok(record()));
+            assert_eq!(decode(bytes, "another boot"), Ok(record()));
+        }
+        assert_eq!(RELEASED.last().unwrap(), &encode(&record()));
     }
 
     #[test]
     fn any_flipped_bit_and_any_cut_is_noticed() {
+        for bytes in RELEASED {
+            for at in 0..bytes.len() {
+                assert!(decode(&bytes[..at], BOOT).is_err(), "cut at {at}");
+                for bit in 0..8 {
+                    let mut damaged = bytes.to_vec();
+                    damaged[at] ^= 1 << bit;
+                    let read = decode(&damaged, BOOT);
+                    assert!(
+                        read.is_err() && read != Err(Unreadable::Torn),
+                        "byte {at}, bit {bit}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_power_cut_tore_is_none_and_what_was_damaged_is_evidence() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("u1.claim");
         let bytes = encode(&record());
-        for at in 0..bytes.len() {
-            assert!(decode(&bytes[..at]).is_err(), "cut at {at}");
-            for bit in 0..8 {
-                let mut damaged = bytes.clone();
-                damaged[at] ^= 1 << bit;
-                assert!(decode(&damaged).is_err(), "byte {at}, bit {bit}");
+        let begins = head(BOOT).len();
+        for length in begins..bytes.len() {
+            let mut torn = bytes[..length].to_vec();
+            torn.resize(bytes.len(), b' ');
+            for (boot, damaged) in [("another boot", false), (BOOT, true)] {
+                let journal = Journal::open(Arc::new(LocalDisk), folder.path(), boot).unwrap();
+                fs::write(&path, &torn).unwrap();
+                assert!(journal.records().unwrap().is_empty());
+                assert!(!path.exists());
+                assert_eq!(journal.take_moved_aside().len(), usize::from(damaged));
             }
         }
     }
@@ -476,9 +562,9 @@ mod tests {
     #[test]
     fn a_record_of_a_newer_version_is_left_alone_until_its_claim_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
+        let journal = Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
         let body = br#"{"later":true}"#;
-        let text = format!("{MAGIC} 7 {}\n", hex(&Sha256::digest(body)));
+        let text = format!("{MAGIC} 7 something\n");
         let bytes = [text.as_bytes(), body, b"\n"].concat();
         for round in 0..2 {
             fs::write(folder.path().join("u1.claim"), &bytes).unwrap();
@@ -498,7 +584,7 @@ mod tests {
     #[test]
     fn another_process_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
+        let open = || Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
         let (ours, theirs) = (open(), open());
         let mut record = record();
         ours.put(&record).unwrap();
@@ -515,7 +601,7 @@ mod tests {
     #[test]
     fn an_intent_that_a_power_cut_tore_is_none() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
+        let journal = Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
         for length in [0, 40] {
             let torn = &encode(&record())[..length];
             fs::write(folder.path().join("u1.preparing"), torn).unwrap();
@@ -529,7 +615,7 @@ mod tests {
     #[test]
     fn a_record_fills_a_spare_file_or_does_without() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(Arc::new(LocalDisk), folder.path()).unwrap();
+        let journal = Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
         journal.stock().unwrap();
         let mut record = record();
         // More than are in stock, and the last one has more than a spare file has room for.
@@ -546,7 +632,7 @@ mod tests {
             }
         }
         journal.stock().unwrap();
-        record.boot = "another".into();
+        record.allocation = "another".into();
         journal.put(&record).unwrap();
         assert_eq!(journal.records().unwrap()[&record.claim.uid], record);
         assert_eq!(journal.take_moved_aside(), []);

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cdi;
-use crate::disk::{self, Disk, Durability, Lock, Stock};
+use crate::disk::{self, Blank, Disk, Lock, Stock};
 use crate::driver::{Claim, ClaimRef, Driver, DriverError, Edits, PrepareError};
 use crate::journal::{Journal, MovedAside, Phase, Record};
 
@@ -119,12 +119,12 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
             disk.make_folder(folder)
                 .map_err(|source| failed("make folder", folder, source))?;
         }
-        let journal = Journal::open(disk.clone(), &folder)
+        let journal = Journal::open(disk.clone(), &folder, boot)
             .map_err(|source| failed("make folder", &folder, source))?;
         Ok(Preparer {
             driver,
             name: name.to_owned(),
-            cdi: Stock::new(disk.clone(), &places.cdi, 0),
+            cdi: Stock::new(disk.clone(), &places.cdi, Blank::default()),
             disk,
             journal,
             places,
@@ -373,7 +373,7 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         }
         // No container outlives a power cut, and what is left of the file then is removed.
         self.cdi
-            .write(&path, &bytes, Durability::ThisBoot)
+            .write(&path, &bytes)
             .map_err(|source| failed("write", &path, source))
     }
 

@@ -125,10 +125,11 @@ impl World {
         self.boot += 1;
         self.hardware.set_up.lock().unwrap().clear();
         self.prepared.clear();
-        // A kubelet prepares again what its pods still need; what is torn is moved aside.
+        // A kubelet prepares again what its pods still need; what is torn is no evidence of anything.
         self.preparer = open(&self.disk, &self.hardware, self.boot);
         let problems = self.preparer.reconcile();
         assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(self.preparer.take_moved_aside(), []);
         let claims = self.preparer.claims().unwrap();
         assert!(claims.is_empty(), "a reboot ends everything: {claims:?}");
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{sleep, timeout};
-use trainyard_node::disk::{Disk, LocalDisk};
+use trainyard_node::disk::{Blank, Disk, LocalDisk};
 use trainyard_node::plugin::Registration;
 use trainyard_testkit::node::api::FakeApi;
 use trainyard_testkit::node::kubelet::Speaks;
@@ -76,7 +76,10 @@ async fn spare_files_are_there_for_the_next_claim() {
     );
     let now = || (spares(&journal), spares(&cdi));
     let plugin = machine.start().await;
-    let none = LocalDisk.spare(machine.path(), 1).unwrap().is_none();
+    let none = LocalDisk
+        .spare(machine.path(), &Blank::default())
+        .unwrap()
+        .is_none();
     // Those of the journal are for intents and for finished records.
     let full = if none { (0, 0) } else { (8, 4) };
     let stocked = async || {

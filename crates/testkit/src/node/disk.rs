@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use trainyard_node::disk::{Disk, Durability, Entry, Lock, Spare, Stamp};
+use trainyard_node::disk::{Blank, Disk, Entry, Lock, Spare, Stamp};
 
 /// What a machine keeps: the files of a disk, and how many more steps it takes.
 #[derive(Clone, Default)]
@@ -27,7 +27,8 @@ struct State {
 #[derive(Clone, Default)]
 struct Inode {
     bytes: Vec<u8>,
-    synced: bool,
+    /// What of that a power cut leaves at worst.
+    synced: Vec<u8>,
 }
 
 /// When the process dies.
@@ -48,25 +49,39 @@ pub enum PowerCut {
     TearsContents,
 }
 
+/// The first half of what was written over `before` since.
+fn torn(before: &[u8], now: &[u8]) -> Vec<u8> {
+    let changed = |at: &usize| before.get(*at) != now.get(*at);
+    let Some(first) = (0..now.len()).find(changed) else {
+        return now.to_vec();
+    };
+    let last = (0..now.len()).rfind(changed).unwrap_or(first);
+    let middle = (first + last) / 2;
+    let lost = before.iter().skip(middle);
+    now[..middle].iter().chain(lost).copied().collect()
+}
+
 struct NoLock;
 impl Lock for NoLock {}
 
-struct FakeSpare(FakeDisk, usize);
+struct FakeSpare(FakeDisk, Blank);
 
 impl Spare for FakeSpare {
-    fn fill(self: Box<Self>, path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
-        let FakeSpare(disk, length) = *self;
+    fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let FakeSpare(disk, blank) = *self;
         let mut state = disk.state();
         state.step()?;
-        if state.full && bytes.len() > length {
+        if state.full && bytes.len() > blank.room {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         if state.names.contains_key(path) {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists));
         }
-        let mut bytes = bytes.to_vec();
-        bytes.resize(length.max(bytes.len()), b' ');
-        let inode = state.insert(bytes, durability == Durability::Content);
+        let synced = blank.bytes();
+        let mut filled = synced[..blank.start()].to_vec();
+        filled.extend(bytes);
+        filled.extend(synced.get(filled.len()..).unwrap_or_default());
+        let inode = state.insert(filled, synced);
         state.names.insert(path.to_owned(), inode);
         Ok(())
     }
@@ -104,14 +119,10 @@ impl FakeDisk {
         let used: Vec<u64> = state.names.values().copied().collect();
         for inode in used {
             let inode = state.inodes.get_mut(&inode).expect("a name has an inode");
-            if !inode.synced {
-                let kept = match cut {
-                    PowerCut::LosesAll => 0,
-                    PowerCut::TearsContents => inode.bytes.len() / 2,
-                };
-                inode.bytes.truncate(kept);
-                inode.synced = true;
+            if cut == PowerCut::TearsContents {
+                inode.synced = torn(&inode.synced, &inode.bytes);
             }
+            inode.bytes = inode.synced.clone();
         }
         state.durable = state.names.clone();
         state.steps = Steps::Unlimited;
@@ -121,7 +132,7 @@ impl FakeDisk {
     pub fn settle(&self) {
         let mut state = self.state();
         for inode in state.inodes.values_mut() {
-            inode.synced = true;
+            inode.synced = inode.bytes.clone();
         }
         state.durable = state.names.clone();
     }
@@ -175,7 +186,7 @@ impl State {
         }
     }
 
-    fn insert(&mut self, bytes: Vec<u8>, synced: bool) -> u64 {
+    fn insert(&mut self, bytes: Vec<u8>, synced: Vec<u8>) -> u64 {
         let inode = self.next;
         self.next += 1;
         self.inodes.insert(inode, Inode { bytes, synced });
@@ -230,7 +241,7 @@ impl Disk for FakeDisk {
             true => Vec::new(),
             false => bytes.to_vec(),
         };
-        let inode = state.insert(bytes, false);
+        let inode = state.insert(bytes, Vec::new());
         state.names.insert(path.to_owned(), inode);
         match full {
             true => Err(io::Error::from(io::ErrorKind::StorageFull)),
@@ -242,20 +253,17 @@ impl Disk for FakeDisk {
         let mut state = self.state();
         state.step()?;
         let inode = state.inode(path)?;
-        state
-            .inodes
-            .get_mut(&inode)
-            .expect("a name has an inode")
-            .synced = true;
+        let inode = state.inodes.get_mut(&inode).expect("a name has an inode");
+        inode.synced = inode.bytes.clone();
         Ok(())
     }
 
-    fn spare(&self, _: &Path, length: usize) -> io::Result<Option<Box<dyn Spare>>> {
+    fn spare(&self, _: &Path, blank: &Blank) -> io::Result<Option<Box<dyn Spare>>> {
         let mut state = self.state();
         state.step()?;
-        match state.full && length > 0 {
+        match state.full && *blank != Blank::default() {
             true => Err(io::Error::from(io::ErrorKind::StorageFull)),
-            false => Ok(Some(Box::new(FakeSpare(self.clone(), length)))),
+            false => Ok(Some(Box::new(FakeSpare(self.clone(), blank.clone())))),
         }
     }
 
