@@ -141,16 +141,18 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             Some(read) => (read, Box::new(begin)),
             None => {
                 let begin = async {
-                    // The question goes out first, through the tasks of the client: the API server
-                    // takes longer than a new thread.
+                    // The question goes out first, through the tasks of the client.
                     after_others().await;
-                    timeout_at(deadline, on_a_thread(begin)).await
+                    timeout_at(deadline, self.begin(&claim.uid)).await
                 };
                 let read = async {
                     let read = read.await;
                     if let Ok(object) = &read {
                         let expected = self.api.expected();
-                        expected.tell_others(&self.driver, object, Instant::now().into());
+                        if expected.tell_others(&self.driver, object, Instant::now().into()) {
+                            // They start a thread, which works while this one does.
+                            after_others().await;
+                        }
                     }
                     read
                 };
@@ -173,9 +175,31 @@ impl<H: Driver, K: Disk> Claims<H, K> {
                 return recalled.ok_or(PrepareError::Transient(why));
             }
         };
-        // Whatever it is: a thread gives the claim back.
-        let work = on_a_thread(move || preparer.prepare(begun()?, &ours?));
-        timeout_at(deadline, work).await.map_err(late)?
+        // Whatever it is: who works gives the claim back.
+        let work = self.work(move || preparer.prepare(begun()?, &ours?));
+        let (devices, rest) = timeout_at(deadline, work).await.map_err(late)??;
+        let preparer = self.preparer.clone();
+        later(move || preparer.finish(rest));
+        Ok(devices)
+    }
+
+    /// Takes a claim, as soon as nobody else has it.
+    async fn begin(&self, uid: &str) -> Result<Begun, prepare::Error> {
+        match self.preparer.begin_at_once(uid)? {
+            Some(begun) => Ok(begun),
+            None => {
+                let (preparer, uid) = (self.preparer.clone(), uid.to_owned());
+                on_a_thread(move || preparer.begin(&uid)).await
+            }
+        }
+    }
+
+    /// Runs here what is quick, and goes to a thread only if something is to be waited for.
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        match self.preparer.is_quick() {
+            true => work(),
+            false => on_a_thread(work).await,
+        }
     }
 
     /// Prepares what other drivers tell of, before the kubelet asks. What fails is undone, and tried
@@ -199,7 +223,10 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             tokio::task::spawn_blocking(move || {
                 let begun = preparer.begin(&claim.uid);
                 if tickets.stands(&claim.uid, Instant::now().into()) {
-                    let _ = begun.map(|begun| preparer.prepare(begun, &ours));
+                    let prepared = begun.map(|begun| preparer.prepare(begun, &ours));
+                    if let Ok(Ok((_, rest))) = prepared {
+                        preparer.finish(rest);
+                    }
                 }
             });
         }
@@ -241,9 +268,12 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         self.tickets.end(&claim.uid);
         let mut pause = FIRST_PAUSE;
         let outcome = loop {
-            let (preparer, undone) = (self.preparer.clone(), claim.clone());
-            let work = on_a_thread(move || preparer.unprepare(&undone));
-            match timeout_at(deadline, work).await {
+            let undo = async {
+                let begun = self.begin(&claim.uid).await?;
+                let (preparer, undone) = (self.preparer.clone(), claim.clone());
+                self.work(move || preparer.unprepare(begun, &undone)).await
+            };
+            match timeout_at(deadline, undo).await {
                 Ok(Ok(())) => break Ok(()),
                 Ok(Err(error)) if Instant::now() + pause >= deadline => {
                     break Err(with_causes(&error));

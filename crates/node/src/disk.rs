@@ -172,6 +172,11 @@ impl<D: Disk> Stock<D> {
         Ok(())
     }
 
+    /// Whether a new file would be written without waiting for the disk.
+    pub fn is_quick(&self) -> bool {
+        self.blank.head.is_empty() || !self.spares().is_empty()
+    }
+
     /// Makes or replaces a file of the folder as a whole: head and content.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let spare = self.spares().pop();

@@ -48,19 +48,26 @@ impl Expected {
     }
 
     /// Tells the other drivers of a claim, which `driver` was asked to prepare and has not answered
-    /// for yet.
-    pub(crate) fn tell_others(&self, driver: &str, claim: &Arc<ResourceClaim>, now: Instant) {
+    /// for yet. Whether there are any.
+    pub(crate) fn tell_others(
+        &self,
+        driver: &str,
+        claim: &Arc<ResourceClaim>,
+        now: Instant,
+    ) -> bool {
         let Some(uid) = &claim.metadata.uid else {
-            return;
+            return false;
         };
+        let mut told = false;
         let drivers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = claim::drivers(claim).into_iter();
         let others = of.filter(|other| *other != driver);
         for other in others.filter_map(|other| drivers.get(other)) {
             other.tickets.enter(uid, now);
             // What is too much is left to the kubelet's call.
-            let _ = other.claims.try_send(claim.clone());
+            told |= other.claims.try_send(claim.clone()).is_ok();
         }
+        told
     }
 }
 

@@ -396,6 +396,10 @@ impl<D: Disk> Journal<D> {
             Err(error) => return Err(error),
         }
         self.disk.sync_folder(&aside)?;
+        if from == self.path(uid) {
+            // What its containers were given stays.
+            self.forget_intent(uid)?;
+        }
         let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         let uid = uid.to_owned();
         moved.push(MovedAside { uid, path, why });
@@ -415,18 +419,25 @@ impl<D: Disk> Journal<D> {
             .collect())
     }
 
-    /// Writes a record, of this boot.
+    /// Writes a record, of this boot. Once it is finished its intent is good for nothing, but still
+    /// there.
     pub fn put(&self, record: &Record) -> io::Result<()> {
         debug_assert_eq!(record.boot, self.boot, "another boot is over");
         let uid = &record.claim.uid;
-        let intent = self.intent(uid);
         match record.phase {
-            Phase::Preparing => self.intents.write(&intent, &encode(record)),
-            Phase::Prepared => {
-                self.finished.write(&self.path(uid), &tail(record))?;
-                disk::discard(&*self.disk, &intent)
-            }
+            Phase::Preparing => self.intents.write(&self.intent(uid), &encode(record)),
+            Phase::Prepared => self.finished.write(&self.path(uid), &tail(record)),
         }
+    }
+
+    /// Removes the intent of a finished record.
+    pub fn forget_intent(&self, uid: &str) -> io::Result<()> {
+        disk::discard(&*self.disk, &self.intent(uid))
+    }
+
+    /// Whether records would be written without waiting for the disk.
+    pub fn is_quick(&self) -> bool {
+        self.finished.is_quick()
     }
 
     /// Makes spare files for the records to come.
@@ -599,6 +610,22 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_record_has_no_intent() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
+        let mut record = record();
+        let uid = record.claim.uid.clone();
+        for phase in [Phase::Preparing, Phase::Prepared] {
+            record.phase = phase;
+            journal.put(&record).unwrap();
+        }
+        fs::write(journal.path(&uid), b"damaged").unwrap();
+        assert!(journal.records().unwrap().is_empty());
+        assert!(!journal.has(&uid).unwrap());
+        assert_eq!(journal.take_moved_aside().len(), 1);
+    }
+
+    #[test]
     fn an_intent_that_a_power_cut_tore_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
@@ -629,7 +656,9 @@ mod tests {
                 journal.put(&record).unwrap();
                 let found = journal.get(&record.claim.uid).unwrap();
                 assert_eq!(found, Some(record.clone()));
+                assert_eq!(journal.records().unwrap()[&record.claim.uid], record);
             }
+            journal.forget_intent(&record.claim.uid).unwrap();
         }
         journal.stock().unwrap();
         record.allocation = "another".into();

@@ -2,14 +2,14 @@
 //! that a crash at any point leaves repairable.
 //!
 //! ```text
-//! prepare:    record Preparing ─▶ Driver::prepare ─▶ CDI file ─▶ record Prepared ─▶ answer
+//! prepare:    intent ─▶ Driver::prepare ─▶ CDI file ─▶ finished record ─▶ answer ─▶ intent gone
 //! unprepare:  record marked ─▶ Driver::unprepare ─▶ CDI file gone ─▶ record gone ─▶ answer
 //! ```
 //!
-//! Everything here blocks and is called on threads that may. Two locks exclude other threads and
-//! the other instance during a rolling update: one per claim for the whole of a call, and one for
-//! the moment in which a claim's devices are looked up and entered. Claims with different devices
-//! are prepared in parallel.
+//! Everything here may block, so it is called on threads that may, or where [`Preparer::is_quick`] says
+//! that there is nothing to wait for. Two locks exclude other threads and the other instance during a
+//! rolling update: one per claim for the whole of a call, and one for the moment in which a claim's
+//! devices are looked up and entered. Claims with different devices are prepared in parallel.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -91,8 +91,12 @@ pub struct Places {
 pub struct Begun {
     uid: String,
     record: Option<Record>,
-    _lock: Box<dyn Lock>,
+    lock: Box<dyn Lock>,
 }
+
+/// What is left to do for a claim that is prepared, once the kubelet has heard of it. Nobody else
+/// works on the claim until it is done.
+pub struct Rest(Option<(String, Box<dyn Lock>)>);
 
 /// Prepares the claims of one driver.
 pub struct Preparer<H, K> {
@@ -138,8 +142,22 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         Ok(Begun {
             record: self.read(uid)?,
             uid: uid.to_owned(),
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// As [`Preparer::begin`], but waits for nobody: `None` if somebody works on the claim.
+    pub fn begin_at_once(&self, uid: &str) -> Result<Option<Begun>, Error> {
+        let Some(lock) = self.try_lock(uid)? else {
+            return Ok(None);
+        };
+        let (record, uid) = (self.read(uid)?, uid.to_owned());
+        Ok(Some(Begun { uid, record, lock }))
+    }
+
+    /// Whether preparing and unpreparing would wait neither for the disk nor for the driver.
+    pub fn is_quick(&self) -> bool {
+        self.journal.is_quick() && self.driver.is_quick()
     }
 
     /// Prepares a claim, or confirms that it is prepared.
@@ -147,12 +165,13 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         &self,
         begun: Begun,
         claim: &Claim,
-    ) -> Result<Vec<PreparedDevice>, PrepareError> {
-        debug_assert_eq!(begun.uid, claim.claim.uid, "begun for another claim");
-        if let Some(record) = begun.record {
+    ) -> Result<(Vec<PreparedDevice>, Rest), PrepareError> {
+        let Begun { uid, record, lock } = begun;
+        debug_assert_eq!(uid, claim.claim.uid, "begun for another claim");
+        if let Some(record) = record {
             if self.stands(&record) && record.is_of(claim) {
                 self.write_cdi(&record)?;
-                return Ok(self.answer(&record));
+                return Ok((self.answer(&record), Rest(None)));
             }
             // Half-way when something stopped, or of another boot, or of an allocation that is over.
             self.undo(&record)?;
@@ -160,12 +179,19 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         let mut record = Record::begin(claim, &self.boot);
         self.enter(&record)?;
         match self.carry_out(claim, &mut record) {
-            Ok(()) => Ok(self.answer(&record)),
+            Ok(()) => Ok((self.answer(&record), Rest(Some((uid, lock))))),
             Err(error) => {
                 // Should the undo fail as well, the record stays and the next call tries again.
                 self.undo(&record)?;
                 Err(error)
             }
+        }
+    }
+
+    /// Does what is left after [`Preparer::prepare`]. What fails is done when the claim is undone.
+    pub fn finish(&self, rest: Rest) {
+        if let Some((uid, _lock)) = rest.0 {
+            let _ = self.journal.forget_intent(&uid);
         }
     }
 
@@ -179,10 +205,10 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
     }
 
     /// Undoes a claim, whatever there is of it.
-    pub fn unprepare(&self, claim: &ClaimRef) -> Result<(), Error> {
-        let _claim = self.lock(&claim.uid)?;
-        match self.read(&claim.uid)? {
-            Some(record) => self.undo(&record),
+    pub fn unprepare(&self, begun: Begun, claim: &ClaimRef) -> Result<(), Error> {
+        debug_assert_eq!(begun.uid, claim.uid, "begun for another claim");
+        match &begun.record {
+            Some(record) => self.undo(record),
             // Never prepared, undone before, or its record was moved aside.
             None => self.undo_without_record(claim),
         }

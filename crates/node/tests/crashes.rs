@@ -15,7 +15,7 @@ use trainyard_node::driver::{
     Access, Allocated, Claim, ClaimRef, DeviceNode, Driver, DriverError, Edits, Node, PrepareError,
     Survey,
 };
-use trainyard_node::prepare::{Places, PreparedDevice, Preparer, with_causes};
+use trainyard_node::prepare::{Error, Places, PreparedDevice, Preparer, with_causes};
 use trainyard_testkit::node::disk::{FakeDisk, PowerCut};
 
 const DRIVER: &str = "a.example";
@@ -173,7 +173,7 @@ impl World {
     }
 
     fn unprepare(&mut self, number: u8) {
-        match self.preparer.unprepare(&reference(number)) {
+        match unprepare(&self.preparer, &reference(number)) {
             Ok(()) => {
                 self.prepared.remove(&number);
                 self.touched.remove(&number);
@@ -264,7 +264,13 @@ fn prepare(
     preparer: &Preparer<Hardware, FakeDisk>,
     claim: &Claim,
 ) -> Result<Vec<PreparedDevice>, PrepareError> {
-    preparer.prepare(preparer.begin(&claim.claim.uid)?, claim)
+    let (devices, rest) = preparer.prepare(preparer.begin(&claim.claim.uid)?, claim)?;
+    preparer.finish(rest);
+    Ok(devices)
+}
+
+fn unprepare(preparer: &Preparer<Hardware, FakeDisk>, claim: &ClaimRef) -> Result<(), Error> {
+    preparer.unprepare(preparer.begin(&claim.uid)?, claim)
 }
 
 fn reference(number: u8) -> ClaimRef {
@@ -390,7 +396,7 @@ fn every_crash_point_of_one_claim_is_survived() {
         }
         let world = World::new();
         world.disk.die_after(steps);
-        if prepare(&world.preparer, &claim(0)).is_ok() {
+        if prepare(&world.preparer, &claim(0)).is_ok() && !world.disk.revive() {
             survived = steps;
             break;
         }

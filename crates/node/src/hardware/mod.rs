@@ -453,6 +453,11 @@ impl Driver for HardwareDriver {
         Ok(Survey { pools, health })
     }
 
+    /// Unless somebody looks at the hardware: the kernel may take its time.
+    fn is_quick(&self) -> bool {
+        self.state.try_lock().is_ok()
+    }
+
     fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError> {
         let present = self.present(|state, node| self.look_again(state, node, &claim.devices))?;
         let edits = match self.check(claim, &present) {

@@ -83,7 +83,7 @@ async fn what_fails_before_the_kubelet_asks_is_tried_again_when_it_does() {
     other.hardware.state().resets = 1;
     ask_until(&machine, &a, &other.hardware, "unprepare a").await;
     assert!(machine.kubelet.prepare(OTHER, &a).await.is_ok());
-    assert_eq!(machine.files("other/claims"), ["a.claim"]);
+    machine.until_files("other/claims", &["a.claim"]).await;
     plugin.stop().await;
     other.plugin.stop().await;
 }

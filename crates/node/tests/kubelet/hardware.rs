@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -32,6 +33,8 @@ pub struct State {
     pub set_up: BTreeSet<String>,
     /// Calls so far: `prepare u1`.
     pub calls: Vec<String>,
+    /// Who made them.
+    pub callers: Vec<ThreadId>,
 }
 
 pub struct Hardware {
@@ -54,6 +57,7 @@ impl Default for Hardware {
                 held: BTreeSet::new(),
                 set_up: BTreeSet::new(),
                 calls: Vec::new(),
+                callers: Vec::new(),
             }),
             released: Condvar::new(),
             activity: watch::Sender::new(()),
@@ -99,6 +103,7 @@ impl Hardware {
     fn enter(&self, call: &str, of: &str) -> MutexGuard<'_, State> {
         let mut state = self.state();
         state.calls.push(format!("{call} {of}").trim().to_owned());
+        state.callers.push(thread::current().id());
         self.activity.send_replace(());
         let held = |state: &mut State| state.held.contains(call);
         let state = self.released.wait_while(state, held);
@@ -152,6 +157,10 @@ impl Driver for Hardware {
             pools: pools.collect(),
             health: vec![health],
         })
+    }
+
+    fn is_quick(&self) -> bool {
+        self.state().held.is_empty()
     }
 
     fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError> {

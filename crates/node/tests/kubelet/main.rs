@@ -12,9 +12,11 @@ mod slices;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hardware::Hardware;
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 use trainyard_node::driver::ClaimRef;
 use trainyard_node::plugin::{Config, Instance, Plugin};
 use trainyard_testkit::node::api::FakeApi;
@@ -76,6 +78,17 @@ impl Machine {
         let mut config = self.config();
         config.instance = Instance::Rolling(uid.into());
         self.start_with(config).await
+    }
+
+    /// Waits until these are the files in a folder below the machine's: some go after the answer.
+    async fn until_files(&self, folder: &str, names: &[&str]) {
+        let wait = async {
+            while self.files(folder) != names {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let waited = timeout(Duration::from_secs(60), wait).await;
+        assert!(waited.is_ok(), "{folder}: {:?}", self.files(folder));
     }
 
     /// The names of the files in a folder below the machine's.

@@ -95,6 +95,7 @@ async fn spare_files_are_there_for_the_next_claim() {
     let a = claim("a");
     machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
     machine.kubelet.prepare(DRIVER, &a).await.unwrap();
+    machine.until_files("state/claims", &["a.claim"]).await;
     for (folder, spares) in [(&journal, records), (&cdi, files)] {
         let made: Vec<_> = fs::read_dir(folder).unwrap().flatten().collect();
         let written: Vec<_> = made.iter().filter(|entry| entry.path().is_file()).collect();
@@ -104,6 +105,34 @@ async fn spare_files_are_there_for_the_next_claim() {
     timeout(LIMIT, stocked()).await.unwrap();
     plugin.stop().await;
     assert_eq!(now(), (BTreeSet::new(), BTreeSet::new()));
+}
+
+/// One thread has the plugin, the kubelet and this test.
+#[tokio::test]
+async fn what_is_quick_needs_no_thread_of_its_own() {
+    let machine = Machine::new();
+    let plugin = machine.start().await;
+    let [a, b] = ["a", "b"].map(claim);
+    machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
+    machine.api.allocate(&b, &[(DRIVER, NODE, "d1")]);
+    let is_here = |call: &str| {
+        let state = machine.hardware.state();
+        let mut calls = state.calls.iter().zip(&state.callers);
+        let found = calls.find(|(name, _)| *name == call);
+        *found.unwrap().1 == std::thread::current().id()
+    };
+    machine.kubelet.prepare(DRIVER, &a).await.unwrap();
+    machine.kubelet.unprepare(DRIVER, &a).await.unwrap();
+    assert!(is_here("prepare a") && is_here("unprepare a"));
+    machine.hardware.hold("prepare");
+    let held = async {
+        machine.hardware.until_called("prepare b").await;
+        machine.hardware.release();
+    };
+    let (prepared, ()) = tokio::join!(machine.kubelet.prepare(DRIVER, &b), held);
+    prepared.unwrap();
+    assert!(!is_here("prepare b"));
+    plugin.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
