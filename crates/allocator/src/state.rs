@@ -96,7 +96,7 @@ impl<'p, 'a> State<'p, 'a> {
     }
 
     /// Whether a device shares its counters with earlier shares of itself.
-    fn rides_along(&self, place: usize) -> bool {
+    pub fn rides_along(&self, place: usize) -> bool {
         let problem = self.problem;
         problem.multi().has(place) && (problem.shared.has(place) || self.shares[place] > 0)
     }

@@ -164,6 +164,11 @@ impl Pruner<'_, '_> {
                 suits.remove(*place);
             }
         }
+        if problem.counters.matter() {
+            let uncounted = suits.iter().filter(|place| !self.is_counted(state, *place));
+            let uncounted: Vec<usize> = uncounted.collect();
+            uncounted.into_iter().for_each(|place| suits.remove(place));
+        }
         for (constraint, column) in &choice.constraints {
             let masks = &self.masks[*constraint][*column];
             if let Some((of, element)) = common
@@ -194,6 +199,17 @@ impl Pruner<'_, '_> {
             }
         }
         suits
+    }
+
+    /// Whether a device's counter sets may still admit it and have enough for it.
+    fn is_counted(&self, state: &State<'_, '_>, place: usize) -> bool {
+        let taken = self.problem.counters.consumption(place);
+        taken.is_none_or(|taken| {
+            let short = |(counter, amount): &(u32, i128)| state.left[*counter as usize] < *amount;
+            state.rides_along(place)
+                || (taken.is_admitted(&state.common)
+                    && (self.gives || !taken.amounts.iter().any(short)))
+        })
     }
 
     /// What each request from `spot` on needs at least, and of which devices. The smallest conflict
