@@ -17,6 +17,9 @@ use crate::verdict::{Answer, Fatal, NodeError, Question, Verdict, claim_name, de
 /// Steps that are taken plainly before the question is thought over: most need fewer.
 const PLAIN: u64 = 96;
 
+/// By so many steps kube-scheduler has given up: it takes at least those that are taken here.
+const LOST: u64 = 7_000_000;
+
 /// Steps that a part of a question may take, and how many claims may be paired.
 const PART: u64 = 2_000;
 const PAIRED: usize = 8;
@@ -36,17 +39,23 @@ pub(crate) fn solve(problem: &Problem<'_>, budget: u64) -> (End, u64) {
 impl<E: Engine> Inventory<E> {
     /// Finds the devices that upstream would give the claims, or why it would not.
     pub fn allocate(&mut self, question: &Question<'_>) -> Answer {
-        self.answer(question, PLAIN)
+        self.answer(question, PLAIN, LOST)
     }
 
     /// As [`Inventory::allocate`], but it thinks from the first step on: for tests, whose questions
     /// are mostly answered before that.
     #[doc(hidden)]
     pub fn allocate_thinking(&mut self, question: &Question<'_>) -> Answer {
-        self.answer(question, 0)
+        self.answer(question, 0, LOST)
     }
 
-    fn answer(&mut self, question: &Question<'_>, plainly: u64) -> Answer {
+    /// As [`Inventory::allocate`], but kube-scheduler gives up after `lost` steps: for tests.
+    #[doc(hidden)]
+    pub fn allocate_until_lost(&mut self, question: &Question<'_>, lost: u64) -> Answer {
+        self.answer(question, 0, lost)
+    }
+
+    fn answer(&mut self, question: &Question<'_>, plainly: u64, lost: u64) -> Answer {
         let problem = match prepare(self, question) {
             Ok(problem) => problem,
             Err(fatal) => {
@@ -56,7 +65,7 @@ impl<E: Engine> Inventory<E> {
                 };
             }
         };
-        let (end, steps) = self.solve(&problem, question, plainly);
+        let (end, steps) = self.solve(&problem, question, plainly, lost);
         Answer {
             verdict: self.verdict(&problem, end),
             steps,
@@ -70,6 +79,7 @@ impl<E: Engine> Inventory<E> {
         problem: &Problem<'_>,
         question: &Question<'_>,
         plainly: u64,
+        lost: u64,
     ) -> (End, u64) {
         let first = question.budget.min(plainly);
         let (end, mut steps) = search::run(problem, &mut Plain, Order::Combinations, first);
@@ -77,7 +87,7 @@ impl<E: Engine> Inventory<E> {
             return (end, steps);
         }
         let mut pruner = Pruner::new(problem);
-        let first = PART.min(question.budget - steps);
+        let first = PART.min(lost).min(question.budget - steps);
         let (end, more) = search::run(problem, &mut pruner, Order::Combinations, first);
         steps += more;
         if end != End::OutOfSteps || steps >= question.budget {
@@ -124,6 +134,15 @@ impl<E: Engine> Inventory<E> {
         }
         hopeless.into_iter().for_each(|slot| pruner.despair(slot));
         let budget = question.budget - steps;
+        if pruner.is_fruitless() && budget >= lost {
+            // What is left to find is an error that nobody would come to see.
+            let (end, more) = search::run(problem, &mut pruner, Order::Combinations, lost);
+            let end = match end {
+                End::OutOfSteps => End::Nothing,
+                end => end,
+            };
+            return (end, steps + more);
+        }
         let (end, more) = search::run(problem, &mut pruner, Order::Combinations, budget);
         (end, steps + more)
     }

@@ -63,3 +63,25 @@ fn small_questions() {
         );
     }
 }
+
+/// Where kube-scheduler would have given up before it met an error.
+#[test]
+fn what_is_refused_before_all_was_tried_has_no_solution() {
+    let mut refused = 0;
+    for seed in 0..4_000 {
+        let scenario = scenario(seed, 3 + seed % 9);
+        let mut inventory = scenario.inventory();
+        let budget = 2_200;
+        let early = scenario.ask(budget, |question| {
+            inventory.allocate_until_lost(question, 3)
+        });
+        if !matches!(early.verdict, Verdict::Refused) {
+            continue;
+        }
+        let whole = scenario.ask(2_000_000, |question| inventory.allocate(question));
+        let fits = matches!(whole.verdict, Verdict::Fits(_));
+        assert!(!fits, "seed {seed}: {:?}", whole.verdict);
+        refused += usize::from(matches!(whole.verdict, Verdict::Fatal(_)));
+    }
+    assert!(refused > 0, "no error was left to find");
+}

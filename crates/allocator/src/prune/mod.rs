@@ -99,13 +99,15 @@ impl<'p, 'a> Pruner<'p, 'a> {
     pub fn new(problem: &'p Problem<'a>) -> Self {
         let masks = narrow::masks(problem);
         let mut narrowing = Narrowing::new(problem, &masks);
-        let mut raising = raising::find(problem, &Reach::all(problem));
+        let mut reach = Reach::all(problem);
+        let mut raising = raising::find(problem, &reach);
         if !raising.choices.is_empty() {
-            let reach = Reach::of(problem, narrowing.clone());
+            reach = Reach::of(problem, narrowing.clone());
             raising = raising::find(problem, &reach);
         }
         let Raising { choices, is_clear } = raising;
         let horizons = horizons(problem, &choices);
+        narrowing.leave_out(|slot, option| raising::exceeds_always(problem, &reach, slot, option));
         narrowing.narrow(horizons[0]);
         let Narrowing { live, viable, .. } = narrowing;
         let is_monotone = conflict::is_monotone(problem);
@@ -184,6 +186,11 @@ impl<'p, 'a> Pruner<'p, 'a> {
         self.raising.retain(|raiser| raiser.slot < slot);
         self.horizons = horizons(self.problem, &self.raising);
         self.is_fruitless = true;
+    }
+
+    /// Whether it is certain that there is no solution, though maybe an error.
+    pub fn is_fruitless(&self) -> bool {
+        self.is_fruitless
     }
 
     /// There is no solution, but maybe an error.

@@ -50,6 +50,15 @@ impl<'p, 'a> Narrowing<'p, 'a> {
         }
     }
 
+    /// Drops all places of these options, by slot and option.
+    pub fn leave_out(&mut self, is_out: impl Fn(usize, usize) -> bool) {
+        for (slot, of) in self.problem.slots.iter().enumerate() {
+            for option in of.options.clone().filter(|option| is_out(slot, *option)) {
+                self.live[option].clear();
+            }
+        }
+    }
+
     /// Drops values that cannot be in common for the slots before `end`, and devices that have none
     /// but those, until nothing more can be dropped.
     pub fn narrow(&mut self, end: usize) {

@@ -78,7 +78,12 @@ fn may_exceed_after(problem: &Problem<'_>, reach: &Reach, first: usize) -> bool 
 }
 
 /// Whether an option is too many devices with the least that can come before it in its claim.
-fn exceeds_always(problem: &Problem<'_>, reach: &Reach, slot: usize, option: usize) -> bool {
+pub(super) fn exceeds_always(
+    problem: &Problem<'_>,
+    reach: &Reach,
+    slot: usize,
+    option: usize,
+) -> bool {
     let claim = problem.slots[slot].claim;
     let before = (problem.claim_slots[claim].start..slot).map(|slot| {
         let options = problem.slots[slot].options.clone();
