@@ -17,6 +17,7 @@ use crate::allocate::solve;
 use crate::allocated::Use;
 use crate::inventory::Inventory;
 use crate::problem::{prepare, wants_all};
+use crate::prune::Pruner;
 use crate::search::End;
 use crate::verdict::{Question, claim_name};
 use scene::{Scene, incomplete};
@@ -69,6 +70,8 @@ impl<E: Engine> Inventory<E> {
         match solve(&problem, question.budget).0 {
             End::Found(..) => Fit::Fits,
             End::Nothing => Fit::Refused,
+            // Only an error is still to be found, after more than anybody waits for.
+            End::OutOfSteps if Pruner::new(&problem).is_fruitless() => Fit::Refused,
             End::Exceeded | End::Fatal(_) | End::OutOfSteps => Fit::Unknown,
         }
     }
