@@ -3,11 +3,17 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use support::trainium::{neurons, pair, scenario as trainium};
 use support::{Scenario, scenario};
 use trainyard_allocator::Verdict;
 use trainyard_model::claim::ResourceClaim;
+use trainyard_model::device::CounterConsumption;
+use trainyard_model::quantity::{Format, Quantity};
 use trainyard_model::refusal::{Reason, Refusal, Remedy};
+use trainyard_model::slice::{CounterSet, ResourceSlice};
 
 fn explain(scenario: &Scenario) -> Option<Refusal> {
     let mut inventory = scenario.inventory();
@@ -53,6 +59,38 @@ fn names_both_halves_and_who_holds_the_eighth() {
         })
         .collect();
     assert_eq!(releases, ["pod default/small", "pod default/other"]);
+}
+
+/// More is taken of a counter than there is, but by a device that nobody here asks for.
+#[test]
+fn blames_no_counter_that_nobody_has_to_touch() {
+    let claims = vec![neurons("one", 1), neurons("other", 1)];
+    let mut scenario = trainium(2, claims, &[("neuron", 0)]);
+    let slice = Arc::make_mut(&mut scenario.slices[0]);
+    slice.pool.resource_slice_count = 2;
+    let amount = |amount| {
+        let amount = Quantity::from_int(amount, Format::DecimalSi);
+        BTreeMap::from([("cores".into(), amount)])
+    };
+    let mut devices = slice.devices.to_vec();
+    devices[0].consumes_counters.push(CounterConsumption {
+        counter_set: "set".into(),
+        counters: amount(10),
+        compatibility_groups: Vec::new(),
+    });
+    slice.devices = devices.into();
+    let counters = ResourceSlice {
+        name: "counters".into(),
+        devices: Vec::new().into(),
+        shared_counters: vec![CounterSet {
+            name: "set".into(),
+            counters: amount(8),
+        }],
+        ..(*scenario.slices[0]).clone()
+    };
+    scenario.slices.push(Arc::new(counters));
+    let refusal = explain(&scenario).expect("refused");
+    assert_eq!(refusal.code(), "claim/competing-requests");
 }
 
 #[test]

@@ -291,27 +291,30 @@ impl<E: Engine> Scene<'_, '_, E> {
     fn short_of_counters(&self, wants: &[Want]) -> Option<Reason> {
         let counters = &self.problem.counters;
         let mut least: Vec<i128> = vec![0; counters.available.len()];
-        let touch = |place: usize| self.problem.counters.consumption(place);
+        // Whether some device that takes from it has to be taken: a counter may have less than nothing.
+        let mut touched = vec![false; counters.available.len()];
+        let taken = |place: usize, counter: usize| {
+            let taken = self.problem.counters.consumption(place);
+            let taken = taken.into_iter().flat_map(|taken| &taken.amounts);
+            let own = taken.filter(move |(other, _)| *other as usize == counter);
+            own.map(|(_, amount)| *amount)
+                .reduce(|one, other| one + other)
+        };
         for choice in &self.problem.options {
             let need = usize::try_from(choice.need).unwrap_or(0);
             for (counter, sum) in least.iter_mut().enumerate() {
-                let mut amounts: Vec<i128> = choice
-                    .open
-                    .iter()
-                    .map(|place| {
-                        let taken = touch(place).into_iter().flat_map(|taken| &taken.amounts);
-                        let own = taken.filter(|(other, _)| *other as usize == counter);
-                        own.map(|(_, amount)| *amount).sum()
-                    })
-                    .collect();
+                let amounts = choice.open.iter().map(|place| taken(place, counter));
+                let amounts: Vec<Option<i128>> = amounts.collect();
+                let spared = amounts.iter().filter(|amount| amount.is_none()).count();
+                touched[counter] |= spared < need;
+                let mut amounts: Vec<i128> =
+                    amounts.into_iter().map(Option::unwrap_or_default).collect();
                 amounts.sort_unstable();
                 *sum += amounts.iter().take(need).sum::<i128>();
             }
         }
-        let short = least
-            .iter()
-            .zip(&counters.available)
-            .position(|(least, left)| least > left)?;
+        let mut sums = least.iter().zip(&counters.available).zip(touched);
+        let short = sums.position(|((least, left), touched)| touched && least > left)?;
         let (name, left) = (&counters.names[short], counters.available[short]);
         let pool = &self.problem.site.pools[name.pool as usize];
         let (driver, pool) = self.inventory.names.pool(pool.id);
