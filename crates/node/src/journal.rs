@@ -1,4 +1,4 @@
-//! What this node has prepared: one durable record per claim.
+//! What this node has prepared: one record per claim.
 //!
 //! A record is written before anything is done for its claim (`Preparing`) and again when all is done
 //! (`Prepared`); it is removed after all is undone. Whatever a crash leaves behind therefore has a
