@@ -17,8 +17,9 @@ use crate::verdict::{Answer, Fatal, NodeError, Question, Verdict, claim_name, de
 /// Steps that are taken plainly before the question is thought over: most need fewer.
 const PLAIN: u64 = 96;
 
-/// By so many steps kube-scheduler has given up: it takes at least those that are taken here.
-const LOST: u64 = 7_000_000;
+/// How many steps kube-scheduler has never been seen to take before its time was over. It takes at
+/// least those that are taken here.
+pub const LOST: u64 = 7_000_000;
 
 /// Steps that a part of a question may take, and how many claims may be paired.
 const PART: u64 = 2_000;
@@ -134,17 +135,13 @@ impl<E: Engine> Inventory<E> {
         }
         hopeless.into_iter().for_each(|slot| pruner.despair(slot));
         let budget = question.budget - steps;
-        if pruner.is_fruitless() && budget >= lost {
-            // What is left to find is an error that nobody would come to see.
-            let (end, more) = search::run(problem, &mut pruner, Order::Combinations, lost);
-            let end = match end {
-                End::OutOfSteps => End::Nothing,
-                end => end,
-            };
-            return (end, steps + more);
+        // Where nothing but an error is left to find, nobody comes to see one after so many steps.
+        let ends_early = pruner.is_fruitless() && lost <= budget;
+        let budget = if ends_early { lost } else { budget };
+        match search::run(problem, &mut pruner, Order::Combinations, budget) {
+            (End::OutOfSteps, more) if ends_early => (End::Nothing, steps + more),
+            (end, more) => (end, steps + more),
         }
-        let (end, more) = search::run(problem, &mut pruner, Order::Combinations, budget);
-        (end, steps + more)
     }
 
     /// As [`Inventory::allocate`], by trying everything: slow where upstream is, and the judge of

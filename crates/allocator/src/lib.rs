@@ -37,6 +37,7 @@ mod shapes;
 mod state;
 mod verdict;
 
+pub use allocate::LOST;
 pub use answer::NIL_SHARE;
 pub use inventory::Inventory;
 pub use search::Order;

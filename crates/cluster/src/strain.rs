@@ -1,6 +1,7 @@
 //! What kube-scheduler would suffer: claims that are answered here at once, but on which its own
 //! search runs into its limit of ten seconds a node.
 
+use trainyard_allocator::LOST;
 use trainyard_model::Text;
 
 use crate::gates::Version;
@@ -18,8 +19,6 @@ pub struct Strain {
 
 /// Up to here it has always been seen to answer in time.
 const EASY: u64 = 400_000;
-/// Beyond this it has never been.
-const HOPELESS: u64 = 7_000_000;
 
 impl Strain {
     /// `None`: nothing to say.
@@ -33,7 +32,7 @@ impl Strain {
 
     /// Stable.
     pub fn code(&self) -> &'static str {
-        if self.steps > HOPELESS {
+        if self.steps > LOST {
             "scheduler/will-give-up"
         } else {
             "scheduler/may-give-up"
@@ -43,7 +42,7 @@ impl Strain {
     /// For a person, with the remedy.
     pub fn message(&self, version: Version) -> String {
         let fits = if self.fits { "fit" } else { "do not fit" };
-        let will = if self.steps > HOPELESS { "will" } else { "may" };
+        let will = if self.steps > LOST { "will" } else { "may" };
         let then = match version {
             Version::V1_37 => "which ends the pod's whole attempt",
             _ => "which leaves that node out",

@@ -139,20 +139,18 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
     /// What can be done for a claim while it is being read from the API server.
     pub fn begin(&self, uid: &str) -> Result<Begun, Error> {
         let lock = self.lock(uid)?;
-        Ok(Begun {
-            record: self.read(uid)?,
-            uid: uid.to_owned(),
-            lock,
-        })
+        self.begun(uid, lock)
     }
 
     /// As [`Preparer::begin`], but waits for nobody: `None` if somebody works on the claim.
     pub fn begin_at_once(&self, uid: &str) -> Result<Option<Begun>, Error> {
-        let Some(lock) = self.try_lock(uid)? else {
-            return Ok(None);
-        };
+        let lock = self.try_lock(uid)?;
+        lock.map(|lock| self.begun(uid, lock)).transpose()
+    }
+
+    fn begun(&self, uid: &str, lock: Box<dyn Lock>) -> Result<Begun, Error> {
         let (record, uid) = (self.read(uid)?, uid.to_owned());
-        Ok(Some(Begun { uid, record, lock }))
+        Ok(Begun { uid, record, lock })
     }
 
     /// Whether preparing and unpreparing would wait neither for the disk nor for the driver.

@@ -202,7 +202,7 @@ impl Pruner<'_, '_> {
     }
 
     /// Whether a device's counter sets may still admit it and have enough for it.
-    fn is_counted(&self, state: &State<'_, '_>, place: usize) -> bool {
+    pub(super) fn is_counted(&self, state: &State<'_, '_>, place: usize) -> bool {
         let taken = self.problem.counters.consumption(place);
         taken.is_none_or(|taken| {
             let short = |(counter, amount): &(u32, i128)| state.left[*counter as usize] < *amount;

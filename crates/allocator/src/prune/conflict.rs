@@ -210,6 +210,7 @@ impl Pruner<'_, '_> {
             }
         }
     }
+
     /// Adds the picks of the present claim without which a constraint could refuse one of all devices
     /// that an option wants: those that it ranges over, and those of requests with an alternative that
     /// it would range over.

@@ -16,7 +16,6 @@ use rustc_hash::FxHashMap;
 
 use crate::bits::Bits;
 use crate::classes::{Classes, IRRELEVANT};
-use crate::counters::Consumption;
 use crate::problem::Problem;
 use crate::search::{Guide, Spot};
 use crate::state::{Pick, State};
@@ -232,13 +231,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
 
     /// Whether nobody without admin access can have a device any more, whatever else is taken.
     fn is_gone(&self, state: &State<'_, '_>, place: usize) -> bool {
-        let short = |taken: &Consumption| {
-            let mut amounts = taken.amounts.iter();
-            !taken.is_admitted(&state.common)
-                || amounts.any(|(counter, amount)| state.left[*counter as usize] < *amount)
-        };
-        let consumption = self.problem.counters.consumption(place);
-        state.marks[place] > 0 || (self.is_monotone && consumption.is_some_and(short))
+        state.marks[place] > 0 || (self.is_monotone && !self.is_counted(state, place))
     }
 
     /// An attempt failed for this conflict.
