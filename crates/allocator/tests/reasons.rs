@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use support::trainium::{neurons, pair, scenario as trainium};
-use support::{Scenario, scenario};
+use support::{Scenario, class, query, request, scenario};
 use trainyard_allocator::Verdict;
-use trainyard_model::claim::ResourceClaim;
+use trainyard_model::claim::{AllocationMode, Constraint, DeviceQuery, ResourceClaim};
 use trainyard_model::device::CounterConsumption;
 use trainyard_model::quantity::{Format, Quantity};
 use trainyard_model::refusal::{Reason, Refusal, Remedy};
@@ -59,6 +59,44 @@ fn names_both_halves_and_who_holds_the_eighth() {
         })
         .collect();
     assert_eq!(releases, ["pod default/small", "pod default/other"]);
+}
+
+/// Twenty-two devices of different groups, of which there are sixteen. But any choice for the first
+/// claim might lead to an error in the second: more than can be gone through.
+#[test]
+fn says_why_where_only_an_error_is_left_to_find() {
+    let both = |name: &str, requests| ResourceClaim {
+        requests,
+        ..neurons(name, 1)
+    };
+    let exactly = |name: &str, class: &str, count| request(name, query(class, count));
+    let few = both(
+        "few",
+        vec![
+            exactly("neurons", "neuron.aws.com", 8),
+            exactly("efas", "efa.networking.k8s.aws", 6),
+        ],
+    );
+    let every = DeviceQuery {
+        mode: AllocationMode::All,
+        ..query("efa.networking.k8s.aws", 0)
+    };
+    let mut all = both(
+        "all",
+        vec![exactly("some", "any", 6), request("every", every)],
+    );
+    all.constraints = vec![Constraint {
+        requests: Vec::new(),
+        match_attribute: None,
+        distinct_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+    }];
+    let mut scenario = trainium(16, vec![few, all], &[]);
+    scenario.classes.push(class("any", "true"));
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(20_000, |question| inventory.allocate(question));
+    assert!(matches!(answer.verdict, Verdict::GaveUp));
+    let refusal = explain(&scenario).expect("refused");
+    assert_eq!(refusal.code(), "constraint/too-few-values");
 }
 
 /// More is taken of a counter than there is, but by a device that nobody here asks for.
