@@ -12,7 +12,7 @@ use trainyard_allocator::{Fatal, Order, Verdict};
 use trainyard_model::claim::{
     AllocationMode, Constraint, DerivedAttribute, DeviceQuery, DeviceRequest, ResourceClaim,
 };
-use trainyard_model::device::CounterConsumption;
+use trainyard_model::device::{Attribute, CounterConsumption};
 use trainyard_model::features::{Feature, Features};
 use trainyard_model::quantity::{Format, Quantity};
 use trainyard_model::slice::{CounterSet, ResourceSlice};
@@ -453,4 +453,117 @@ fn devices_that_are_short_after_admin_access() {
     assert!(matches!(answer.verdict, Verdict::Fits(_)));
     let claims = vec![with_admin("b", 1, 8), neurons("a", 8)];
     is_refused_at_once(&scenario(16, claims, &[]));
+}
+
+/// An error that few choices for the claim before lead to: it has to leave EFAs from the first on, and
+/// the second claim to have a Neuron device of the group of one of them.
+#[test]
+fn an_error_that_few_choices_lead_to() {
+    let mut few = neurons("few", 8);
+    let efas = support::query("efa.networking.k8s.aws", 6);
+    few.requests.push(support::request("efas", efas));
+    let every = DeviceQuery {
+        mode: AllocationMode::All,
+        ..support::query("efa.networking.k8s.aws", 0)
+    };
+    let mut all = neurons("all", 1);
+    all.requests = vec![
+        support::request("some", support::query("any", 6)),
+        support::request("every", every),
+    ];
+    all.constraints = vec![Constraint {
+        distinct_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+        ..Constraint::default()
+    }];
+    let mut scenario = scenario(16, vec![few, all], &[]);
+    scenario.classes.push(support::class("any", "true"));
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate_thinking(question));
+    let Verdict::Fatal(Fatal::AllAgainstConstraint { device, .. }) = answer.verdict else {
+        panic!("{:?}", answer.verdict);
+    };
+    assert_eq!(device, "dra.net/node/efa-8");
+    assert_eq!(answer.steps, 51);
+}
+
+/// What is missing before an error says nothing of one that comes sooner, for another choice.
+#[test]
+fn an_error_sooner_than_what_is_missing() {
+    let mut all = neurons("all", 1);
+    let query = |class: &str, count| support::query(class, count);
+    let every = DeviceQuery {
+        mode: AllocationMode::All,
+        ..query("efa.networking.k8s.aws", 0)
+    };
+    let mut special = query("neuron.aws.com", 2);
+    special.selectors = vec![Some("special=1".into())];
+    all.requests = vec![
+        support::request("some", special),
+        support::request("every", every),
+    ];
+    all.constraints = vec![Constraint {
+        distinct_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+        ..Constraint::default()
+    }];
+    // More than the claim before leaves; and one that fails, but to which it never comes.
+    let mut later = neurons("later", 15);
+    let mut fails = query("efa.networking.k8s.aws", 1);
+    fails.selectors = vec![Some("special!1".into())];
+    later.requests.push(support::request("fails", fails));
+    let mut scenario = scenario(16, vec![neurons("any", 1), all, later], &[]);
+
+    let slice = Arc::make_mut(&mut scenario.slices[0]);
+    let mut devices = slice.devices.to_vec();
+    for (at, device) in devices.iter_mut().enumerate() {
+        let is_special = Attribute::Int(i64::from(at < 3));
+        device.attributes.insert("special".into(), is_special);
+    }
+    let group = "resource.aws.com/devicegroup1_id";
+    for (at, device) in devices.iter_mut().enumerate().take(3).skip(1) {
+        let alone = Attribute::String(format!("alone-{at}").into());
+        device.attributes.insert(group.into(), alone);
+    }
+    slice.devices = devices.into();
+    let mut inventory = scenario.inventory();
+    let plain = scenario.ask(10_000_000, |question| inventory.allocate_plainly(question));
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate_thinking(question));
+    assert!(
+        matches!(
+            answer.verdict,
+            Verdict::Fatal(Fatal::AllAgainstConstraint { .. })
+        ),
+        "{:?}",
+        answer.verdict
+    );
+    assert_eq!(
+        format!("{:?}", answer.verdict),
+        format!("{:?}", plain.verdict)
+    );
+}
+
+/// Devices that agree in one attribute and in the other, but none in both.
+#[test]
+fn two_attributes_that_no_devices_have_in_common() {
+    let agree = |attribute: &str| Constraint {
+        match_attribute: Some(attribute.into()),
+        ..Constraint::default()
+    };
+    let claims = |count| {
+        let mut both = neurons("both", 2);
+        both.constraints = vec![agree("resource.aws.com/devicegroup8_id"), agree("turn")];
+        vec![neurons("first", count), both]
+    };
+    let scenario = |count| {
+        let mut scenario = scenario(16, claims(count), &[]);
+        let slice = Arc::make_mut(&mut scenario.slices[0]);
+        let mut devices = slice.devices.to_vec();
+        for (at, device) in devices.iter_mut().enumerate() {
+            let turn = i64::try_from(at % 8).expect("small");
+            let turn = Attribute::Int(turn);
+            device.attributes.insert("turn".into(), turn);
+        }
+        slice.devices = devices.into();
+        scenario
+    };
+    is_refused_at_once(&scenario(6));
 }

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::bits::Bits;
 use crate::constraints::Kind;
 use crate::matching::{Demand, all_served, cheapest};
@@ -14,11 +16,16 @@ use crate::state::State;
 
 use super::conflict::none;
 use super::narrow::has_values;
-use super::raising::Raiser;
 use super::{Pruner, column, packs};
 
-/// An element that the devices of a constraint are to have in common.
-type Common = Option<(usize, usize)>;
+/// What is supposed of the devices that are yet to be taken.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Supposing<'s> {
+    /// Constraints, with the element that the devices of each have in common.
+    pub common: &'s [(usize, usize)],
+    /// Devices that are left to others.
+    pub kept: Option<&'s Bits>,
+}
 
 /// Demands, by slot, that are met by different devices.
 type Group<'d> = Vec<&'d (usize, Demand)>;
@@ -30,52 +37,22 @@ impl Pruner<'_, '_> {
         state: &State<'_, '_>,
         spot: Spot,
         horizon: usize,
+        supposing: Supposing<'_>,
     ) -> Option<Bits> {
-        let demands = match self.demands(state, spot, horizon, None) {
+        let demands = match self.demands(state, spot, horizon, supposing) {
             Ok(demands) => demands,
             Err(conflict) => return Some(conflict),
         };
-        if let Some(conflict) = self.lack(state, spot, &demands, None) {
+        if let Some(conflict) = self.lack(state, spot, &demands, supposing) {
             return Some(conflict);
         }
-        if !self.can_differ(state, spot, horizon) {
+        if !self.can_differ(state, spot, horizon, supposing) {
             return Some(self.whatever_matters(state, spot));
         }
         if spot.have <= 1 {
-            return self.disagreement(state, spot, horizon);
+            return self.disagreement(state, spot, horizon, supposing);
         }
         None
-    }
-
-    /// Whether the requests before it may be met and leave an option all devices that its error
-    /// takes.
-    pub(super) fn can_leave(&self, state: &State<'_, '_>, spot: Spot, raiser: &Raiser) -> bool {
-        let problem = self.problem;
-        if !self.is_monotone || raiser.first.is_empty() {
-            return true;
-        }
-        let Ok(mut demands) = self.demands(state, spot, raiser.slot, None) else {
-            return true;
-        };
-        // Devices that several may share are asked for even where no room is left.
-        let first = raiser.first.iter().copied();
-        let first = first.filter(|place| !problem.multi().has(*place));
-        let mut left = state.left.clone();
-        for place in first {
-            let taken = problem.counters.consumption(place);
-            for (counter, amount) in taken.into_iter().flat_map(|taken| &taken.amounts) {
-                left[*counter as usize] -= amount;
-                if left[*counter as usize] < 0 {
-                    return false;
-                }
-            }
-            demands
-                .iter_mut()
-                .for_each(|(_, demand)| demand.suits.remove(place));
-        }
-        let mut groups = self.groups(&demands).into_iter();
-        groups.all(|group| served(&group, problem.len()).is_ok())
-            && self.can_be_counted(&left, &demands)
     }
 
     /// Why demands cannot all be met at once, if it can be seen.
@@ -84,15 +61,38 @@ impl Pruner<'_, '_> {
         state: &State<'_, '_>,
         spot: Spot,
         demands: &[(usize, Demand)],
-        common: Common,
+        supposing: Supposing<'_>,
     ) -> Option<Bits> {
         for group in self.groups(demands) {
             if let Err(short) = served(&group, self.problem.len()) {
-                return Some(self.why_short(state, spot, &short, common));
+                return Some(self.why_short(state, spot, &short, supposing));
             }
         }
-        let counted = self.can_be_counted(&state.left, demands);
+        let counted = match self.left(state, supposing) {
+            Some(left) => self.can_be_counted(&left, demands),
+            None => false,
+        };
         (!counted).then(|| self.whatever_matters(state, spot))
+    }
+
+    /// What is left of each counter, if it is enough for the devices that are left to others.
+    fn left<'s>(
+        &self,
+        state: &'s State<'_, '_>,
+        supposing: Supposing<'_>,
+    ) -> Option<Cow<'s, [i128]>> {
+        let mut left = Cow::Borrowed(&*state.left);
+        for place in supposing.kept.into_iter().flat_map(Bits::iter) {
+            let taken = self.problem.counters.consumption(place);
+            for (counter, amount) in taken.into_iter().flat_map(|taken| &taken.amounts) {
+                let left = &mut left.to_mut()[*counter as usize];
+                *left -= amount;
+                if *left < 0 {
+                    return None;
+                }
+            }
+        }
+        Some(left)
     }
 
     /// Demands of which no two are met by one device: all those without admin access; and those of a
@@ -130,7 +130,7 @@ impl Pruner<'_, '_> {
     }
 
     /// The options that a slot ahead may still be met by.
-    fn options(&self, spot: Spot, slot: usize) -> std::ops::Range<usize> {
+    pub(super) fn options(&self, spot: Spot, slot: usize) -> std::ops::Range<usize> {
         if slot == spot.slot {
             spot.option..spot.option + 1
         } else {
@@ -138,18 +138,20 @@ impl Pruner<'_, '_> {
         }
     }
 
-    /// The devices that an option could still take, if `common` is what a constraint's devices
-    /// have in common.
-    fn candidates(
+    /// The devices that an option could still take.
+    pub(super) fn candidates(
         &self,
         state: &State<'_, '_>,
         claim: usize,
         option: usize,
-        common: Common,
+        supposing: Supposing<'_>,
     ) -> Bits {
         let problem = self.problem;
         let choice = &problem.options[option];
         let mut suits = self.live[option].clone();
+        if let Some(kept) = supposing.kept {
+            suits.drop(kept);
+        }
         if !choice.admin {
             suits.drop(&state.marked);
         } else if choice.claim == claim {
@@ -171,10 +173,9 @@ impl Pruner<'_, '_> {
         }
         for (constraint, column) in &choice.constraints {
             let masks = &self.masks[*constraint][*column];
-            if let Some((of, element)) = common
-                && of == *constraint
-            {
-                match masks.get(element) {
+            let mut common = supposing.common.iter();
+            if let Some((_, element)) = common.find(|(of, _)| of == constraint) {
+                match masks.get(*element) {
                     Some(mask) => suits.keep(mask),
                     None => return Bits::new(problem.len()),
                 }
@@ -219,7 +220,7 @@ impl Pruner<'_, '_> {
         state: &State<'_, '_>,
         spot: Spot,
         horizon: usize,
-        common: Common,
+        supposing: Supposing<'_>,
     ) -> Result<Vec<(usize, Demand)>, Bits> {
         let problem = self.problem;
         let claim = problem.slots[spot.slot].claim;
@@ -231,7 +232,7 @@ impl Pruner<'_, '_> {
                 let choice = &problem.options[option];
                 let have = if slot == spot.slot { spot.have } else { 0 };
                 let need = usize::try_from(choice.need - have).unwrap_or(0);
-                let mut suits = self.candidates(state, claim, option, common);
+                let mut suits = self.candidates(state, claim, option, supposing);
                 if slot == spot.slot {
                     suits.drop_below(spot.start);
                 }
@@ -259,7 +260,7 @@ impl Pruner<'_, '_> {
                         need: 0,
                         suits: Bits::new(problem.len()),
                     };
-                    let conflict = self.why_short(state, spot, &[(slot, none)], common);
+                    let conflict = self.why_short(state, spot, &[(slot, none)], supposing);
                     let better = |other: &Bits| conflict.len() < other.len();
                     if short.as_ref().is_none_or(better) {
                         short = Some(conflict);
@@ -278,7 +279,7 @@ impl Pruner<'_, '_> {
         state: &State<'_, '_>,
         spot: Spot,
         short: &[(usize, Demand)],
-        common: Common,
+        supposing: Supposing<'_>,
     ) -> Bits {
         let problem = self.problem;
         let claim = problem.slots[spot.slot].claim;
@@ -295,15 +296,19 @@ impl Pruner<'_, '_> {
                 if *slot == spot.slot {
                     live.drop_below(spot.start);
                 }
-                if let Some((of, element)) = common
-                    && let Some(column) = column(problem, option, of)
-                {
-                    match self.masks[of][column].get(element) {
+                if let Some(kept) = supposing.kept {
+                    live.drop(kept);
+                }
+                for (of, element) in supposing.common {
+                    let Some(column) = column(problem, option, *of) else {
+                        continue;
+                    };
+                    match self.masks[*of][column].get(*element) {
                         Some(mask) => live.keep(mask),
                         None => live.clear(),
                     }
                 }
-                let mut suits = self.candidates(state, claim, option, common);
+                let mut suits = self.candidates(state, claim, option, supposing);
                 live.drop(&suits);
                 if *slot == spot.slot {
                     suits.drop_below(spot.start);
@@ -337,52 +342,85 @@ impl Pruner<'_, '_> {
         conflict
     }
 
-    /// Why no element is left that the devices of some constraint could have in common.
-    fn disagreement(&self, state: &State<'_, '_>, spot: Spot, horizon: usize) -> Option<Bits> {
+    /// Why no elements are left that the devices of some claim could have in common.
+    fn disagreement(
+        &self,
+        state: &State<'_, '_>,
+        spot: Spot,
+        horizon: usize,
+        supposing: Supposing<'_>,
+    ) -> Option<Bits> {
         let problem = self.problem;
-        let claim = problem.slots[spot.slot].claim;
-        let constraints = problem.constraints.iter().enumerate();
-        let mut constraints = constraints
-            .filter(|(_, constraint)| constraint.kind == Kind::Match && constraint.claim >= claim);
-        constraints.find_map(|(index, constraint)| {
-            let last = problem.claim_slots[constraint.claim].end;
-            let last = last.min(horizon);
-            let mut slots = spot.slot.max(problem.claim_slots[constraint.claim].start)..last;
-            // Requests with an alternative that the constraint spares need no element.
-            let spared = |slot: usize| {
-                let mut options = self.options(spot, slot);
-                options.any(|option| column(problem, option, index).is_none())
-            };
-            if slots.all(spared) {
-                return None;
-            }
-            let values = &state.values[index];
-            let top = values.len().checked_sub(constraint.values.words);
-            let top = top.filter(|_| constraint.claim == claim);
-            let fixed = top.map(|top| &values[top..]);
-            let mut conflict = none(problem);
-            if fixed.is_some() {
-                self.add_constrained(state, index, &mut conflict);
-            }
-            for element in &self.viable[index] {
-                let open =
-                    fixed.is_none_or(|words| words[*element / 64] & (1 << (*element % 64)) != 0);
-                if !open {
-                    continue;
-                }
-                let common = Some((index, *element));
-                let short = match self.demands(state, spot, horizon, common) {
-                    Err(conflict) => conflict,
-                    Ok(demands) => self.lack(state, spot, &demands, common)?,
+        let first = problem.slots[spot.slot].claim;
+        (first..problem.claims.len()).find_map(|claim| {
+            let slots = problem.claim_slots[claim].clone();
+            let slots = slots.start.max(spot.slot)..slots.end.min(horizon);
+            let constraints = problem.constraints.iter().enumerate();
+            let constraints = constraints.filter(|(index, constraint)| {
+                // Requests with an alternative that the constraint spares need no element.
+                let spared = |slot: usize| {
+                    let mut options = self.options(spot, slot);
+                    options.any(|option| column(problem, option, *index).is_none())
                 };
-                conflict.add(&short);
-            }
-            Some(conflict)
+                constraint.kind == Kind::Match
+                    && constraint.claim == claim
+                    && !slots.clone().all(spared)
+            });
+            let constraints: Vec<usize> = constraints.map(|(index, _)| index).collect();
+            self.discord(state, spot, horizon, supposing, &constraints)
         })
     }
 
+    /// Why there are not elements for all of these constraints of a claim.
+    fn discord(
+        &self,
+        state: &State<'_, '_>,
+        spot: Spot,
+        horizon: usize,
+        supposing: Supposing<'_>,
+        constraints: &[usize],
+    ) -> Option<Bits> {
+        let (index, others) = constraints.split_first()?;
+        let constraint = &self.problem.constraints[*index];
+        let values = &state.values[*index];
+        let top = values.len().checked_sub(constraint.values.words);
+        let top = top.filter(|_| constraint.claim == self.problem.slots[spot.slot].claim);
+        let fixed = top.map(|top| &values[top..]);
+        let mut conflict = none(self.problem);
+        if fixed.is_some() {
+            self.add_constrained(state, *index, &mut conflict);
+        }
+        let open = |element: &&usize| {
+            fixed.is_none_or(|words| words[**element / 64] & (1 << (**element % 64)) != 0)
+        };
+        for element in self.viable[*index].iter().filter(open) {
+            let mut common: SmallVec<[(usize, usize); 2]> = supposing.common.into();
+            common.push((*index, *element));
+            let supposing = Supposing {
+                common: &common,
+                ..supposing
+            };
+            let short = match self.demands(state, spot, horizon, supposing) {
+                Err(conflict) => conflict,
+                Ok(demands) => match self.lack(state, spot, &demands, supposing) {
+                    Some(conflict) => conflict,
+                    None if others.is_empty() => return None,
+                    None => self.discord(state, spot, horizon, supposing, others)?,
+                },
+            };
+            conflict.add(&short);
+        }
+        Some(conflict)
+    }
+
     /// Whether constraints that want different values leave enough of them.
-    fn can_differ(&self, state: &State<'_, '_>, spot: Spot, horizon: usize) -> bool {
+    fn can_differ(
+        &self,
+        state: &State<'_, '_>,
+        spot: Spot,
+        horizon: usize,
+        supposing: Supposing<'_>,
+    ) -> bool {
         let problem = self.problem;
         let claim = problem.slots[spot.slot].claim;
         let mut constraints = problem.constraints.iter().enumerate();
@@ -404,7 +442,7 @@ impl Pruner<'_, '_> {
                         continue;
                     };
                     least = least.min(need);
-                    let suits = self.candidates(state, claim, option, None);
+                    let suits = self.candidates(state, claim, option, supposing);
                     for (element, mask) in self.masks[index][column].iter().enumerate() {
                         if mask.common(&suits) > 0 {
                             values.insert(element);

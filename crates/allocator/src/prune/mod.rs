@@ -8,6 +8,7 @@ mod bounds;
 mod conflict;
 mod memory;
 mod narrow;
+mod outlook;
 mod packs;
 mod raising;
 mod reach;
@@ -20,7 +21,7 @@ use crate::problem::Problem;
 use crate::search::{Guide, Spot};
 use crate::state::{Pick, State};
 
-use bounds::Tally;
+use bounds::{Supposing, Tally};
 use narrow::{Masks, Narrowing};
 use packs::Pack;
 use raising::{Raiser, Raising};
@@ -99,10 +100,10 @@ impl<'p, 'a> Pruner<'p, 'a> {
         let masks = narrow::masks(problem);
         let mut narrowing = Narrowing::new(problem, &masks);
         let mut reach = Reach::all(problem);
-        let mut raising = raising::find(problem, &reach);
+        let mut raising = raising::find(problem, &masks, &reach);
         if !raising.choices.is_empty() {
             reach = Reach::of(problem, narrowing.clone());
-            raising = raising::find(problem, &reach);
+            raising = raising::find(problem, &masks, &reach);
         }
         let Raising { choices, is_clear } = raising;
         let horizons = horizons(problem, &choices);
@@ -156,7 +157,8 @@ impl<'p, 'a> Pruner<'p, 'a> {
                     have,
                     start,
                 };
-                let short = pruner.shortage(&state, spot, problem.slots.len());
+                let nothing = Supposing::default();
+                let short = pruner.shortage(&state, spot, problem.slots.len(), nothing);
                 short.is_some()
             });
         }
@@ -209,29 +211,6 @@ impl<'p, 'a> Pruner<'p, 'a> {
         } else {
             self.horizons[spot.slot + 1]
         }
-    }
-
-    /// The first slot after a spot that may still raise an error, for what was taken and is yet to be
-    /// taken before it, and why those before it cannot.
-    fn outlook(&self, state: &State<'_, '_>, spot: Spot) -> (usize, Bits) {
-        let mut spent = conflict::none(self.problem);
-        let ahead = |raiser: &&Raiser| raiser.slot > spot.slot;
-        for raiser in self.raising.iter().filter(ahead) {
-            let mut first = raiser.first.iter();
-            if let Some(gone) = first.find(|place| self.is_gone(state, **place)) {
-                self.add_reason(state, raiser.option, *gone, &mut spent);
-            } else if self.can_leave(state, spot, raiser) {
-                return (raiser.slot, spent);
-            } else {
-                spent.add(&self.whatever_matters(state, spot));
-            }
-        }
-        (self.problem.slots.len(), spent)
-    }
-
-    /// Whether nobody without admin access can have a device any more, whatever else is taken.
-    fn is_gone(&self, state: &State<'_, '_>, place: usize) -> bool {
-        state.marks[place] > 0 || (self.is_monotone && !self.is_counted(state, place))
     }
 
     /// An attempt failed for this conflict.
@@ -386,18 +365,11 @@ impl Guide for Pruner<'_, '_> {
             self.fail(state, conflict);
             return true;
         }
-        if !self.raises(spot.slot, spot.option) {
-            let (horizon, spent) = self.outlook(state, spot);
-            let shortage = if self.is_fruitless && horizon == self.problem.slots.len() {
-                Some(conflict::none(self.problem))
-            } else {
-                self.shortage(state, spot, horizon)
-            };
-            if let Some(mut conflict) = shortage {
-                conflict.add(&spent);
-                self.fail(state, conflict);
-                return true;
-            }
+        if !self.raises(spot.slot, spot.option)
+            && let Some(conflict) = self.why_nothing(state, spot)
+        {
+            self.fail(state, conflict);
+            return true;
         }
         self.here.push(Here {
             spot,
