@@ -17,7 +17,6 @@ use crate::allocate::solve;
 use crate::allocated::Use;
 use crate::inventory::Inventory;
 use crate::problem::{prepare, wants_all};
-use crate::prune::Pruner;
 use crate::search::End;
 use crate::verdict::{Question, claim_name};
 use scene::{Scene, incomplete};
@@ -70,20 +69,34 @@ impl<E: Engine> Inventory<E> {
         match solve(&problem, question.budget).0 {
             End::Found(..) => Fit::Fits,
             End::Nothing => Fit::Refused,
-            // Only an error is still to be found, after more than anybody waits for.
-            End::OutOfSteps if Pruner::new(&problem).is_fruitless() => Fit::Refused,
             End::Exceeded | End::Fatal(_) | End::OutOfSteps => Fit::Unknown,
         }
     }
 
     /// The claims without what the refusal does not rest on.
     fn reduce(&mut self, question: &Question<'_>) -> Vec<(usize, Part)> {
-        let mut core: Vec<(usize, Part)> = question
-            .claims
-            .iter()
-            .enumerate()
+        let claims = question.claims.iter().enumerate();
+        let mut core = claims
             .map(|(index, claim)| (index, Part::of(claim)))
             .collect();
+        // What cannot be left out at first may be once others are: one without it may end in an
+        // error as long as those are there.
+        let size =
+            |core: &Vec<(usize, Part)>| core.iter().map(|(_, part)| part.size()).sum::<usize>();
+        loop {
+            let before = size(&core);
+            core = self.reduce_once(question, core);
+            if size(&core) == before {
+                return core;
+            }
+        }
+    }
+
+    fn reduce_once(
+        &mut self,
+        question: &Question<'_>,
+        mut core: Vec<(usize, Part)>,
+    ) -> Vec<(usize, Part)> {
         let refused = |inventory: &mut Self, core: &[(usize, Part)]| {
             let claims: Vec<&ResourceClaim> = core.iter().map(|(_, part)| &part.claim).collect();
             inventory.fit(question, &claims) == Fit::Refused
@@ -290,6 +303,11 @@ impl Part {
             claim: claim.clone(),
             constraints: (0..claim.constraints.len()).collect(),
         }
+    }
+
+    /// How many requests and constraints there are.
+    fn size(&self) -> usize {
+        self.claim.requests.len() + self.constraints.len()
     }
 
     /// Whether a request of the whole claim is cited, or tied to one that is.

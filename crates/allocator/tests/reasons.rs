@@ -61,42 +61,50 @@ fn names_both_halves_and_who_holds_the_eighth() {
     assert_eq!(releases, ["pod default/small", "pod default/other"]);
 }
 
-/// Twenty-two devices of different groups, of which there are sixteen. But any choice for the first
-/// claim might lead to an error in the second: more than can be gone through.
+/// As long as the last claim has both its requests, one without the constraint of the second ends in
+/// an error.
 #[test]
-fn says_why_where_only_an_error_is_left_to_find() {
-    let both = |name: &str, requests| ResourceClaim {
+fn leaves_out_what_it_could_not_at_first() {
+    let distinct = Constraint {
+        distinct_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+        ..Constraint::default()
+    };
+    let claim = |name: &str, requests, constraints| ResourceClaim {
         requests,
+        constraints,
         ..neurons(name, 1)
     };
     let exactly = |name: &str, class: &str, count| request(name, query(class, count));
-    let few = both(
-        "few",
-        vec![
-            exactly("neurons", "neuron.aws.com", 8),
-            exactly("efas", "efa.networking.k8s.aws", 6),
-        ],
-    );
     let every = DeviceQuery {
         mode: AllocationMode::All,
-        ..query("efa.networking.k8s.aws", 0)
+        ..query("neuron.aws.com", 0)
     };
-    let mut all = both(
-        "all",
-        vec![exactly("some", "any", 6), request("every", every)],
-    );
-    all.constraints = vec![Constraint {
-        requests: Vec::new(),
-        match_attribute: None,
-        distinct_attribute: Some("resource.aws.com/devicegroup1_id".into()),
-    }];
-    let mut scenario = trainium(16, vec![few, all], &[]);
+    let claims = vec![
+        claim(
+            "a",
+            vec![
+                exactly("any", "any", 10),
+                exactly("efas", "efa.networking.k8s.aws", 8),
+            ],
+            Vec::new(),
+        ),
+        claim(
+            "b",
+            vec![exactly("some", "any", 6), exactly("more", "any", 6)],
+            vec![distinct.clone()],
+        ),
+        claim(
+            "c",
+            vec![exactly("some", "any", 6), request("every", every)],
+            vec![distinct],
+        ),
+    ];
+    let mut scenario = trainium(16, claims, &[]);
     scenario.classes.push(class("any", "true"));
-    let mut inventory = scenario.inventory();
-    let answer = scenario.ask(20_000, |question| inventory.allocate(question));
-    assert!(matches!(answer.verdict, Verdict::GaveUp));
     let refusal = explain(&scenario).expect("refused");
-    assert_eq!(refusal.code(), "constraint/too-few-values");
+    assert_eq!(refusal.code(), "claim/competing-requests");
+    let mut cited = refusal.cited.iter();
+    assert!(cited.all(|cited| cited.constraints.is_empty()));
 }
 
 /// More is taken of a counter than there is, but by a device that nobody here asks for.
