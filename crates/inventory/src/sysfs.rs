@@ -9,8 +9,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use trainyard_model::Text;
 
 use crate::machine::{Chip, Ecc, Efa, Machine, State};
@@ -82,10 +85,7 @@ pub fn look_again(roots: &Roots, machine: &mut Machine, is_asked: impl Fn(&str) 
     for chip in &mut machine.chips {
         if is_asked(&publish::chip_name(chip.id)) {
             let at = Path::new(CHIPS).join(format!("neuron{}", chip.id));
-            match roots.sys.join(&at).exists() {
-                true => reader.condition(chip, &at),
-                false => chip.vanish(),
-            }
+            reader.condition(chip, &at);
         }
     }
     for efa in &mut machine.efas {
@@ -148,20 +148,30 @@ impl Reader<'_> {
     /// A file's text without its white space; `None` too where there is no other.
     fn text(&mut self, below: impl AsRef<Path>) -> Option<String> {
         let path = self.roots.sys.join(below);
-        let text = read(&path);
+        let text = read(CWD, &path);
+        self.trimmed(path, text)
+    }
+
+    fn trimmed(&mut self, path: PathBuf, text: io::Result<String>) -> Option<String> {
         let text = self.open(path, text)?;
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    fn number<T: std::str::FromStr>(&mut self, below: impl AsRef<Path>) -> Option<T> {
-        let path = below.as_ref();
-        let text = self.text(path)?;
+    fn number<T: FromStr>(&mut self, below: impl AsRef<Path>) -> Option<T> {
+        let path = self.roots.sys.join(below);
+        let text = read(CWD, &path);
+        self.parsed(path, text)
+    }
+
+    fn parsed<T: FromStr>(&mut self, path: PathBuf, text: io::Result<String>) -> Option<T> {
+        let text = self.trimmed(path.clone(), text)?;
         let number = text.parse().ok();
         if number.is_none() {
+            let error = format!("{text:?} is no number");
             self.problems.push(Problem {
-                path: self.roots.sys.join(path),
-                error: io::Error::new(io::ErrorKind::InvalidData, format!("{text:?} is no number")),
+                path,
+                error: io::Error::new(io::ErrorKind::InvalidData, error),
             });
         }
         number
@@ -209,20 +219,29 @@ impl Reader<'_> {
         chip
     }
 
-    /// What can change about a chip.
+    /// What can change about a chip. A pod waits for it, and half of it is to walk there: once is
+    /// enough.
     fn condition(&mut self, chip: &mut Chip, at: &Path) {
-        let hardware = at.join("stats/hardware");
-        let mut count = |name| self.number(hardware.join(name)).unwrap_or_default();
-        chip.ecc = Ecc {
-            sram: count("sram_ecc_uncorrected"),
-            memory: count("mem_ecc_uncorrected"),
-            repairable: count("mem_ecc_repairable_uncorrected"),
+        let path = self.roots.sys.join(at);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(CWD, &path, flags, Mode::empty());
+        let Some(folder) = self.open(path.clone(), folder.map_err(io::Error::from)) else {
+            return chip.vanish();
         };
-        chip.state = match self.number(at.join("reset")) {
+        let mut number = |below: &str| {
+            let text = read(&folder, below.as_ref());
+            self.parsed(path.join(below), text)
+        };
+        chip.ecc = Ecc {
+            sram: number("stats/hardware/sram_ecc_uncorrected").unwrap_or_default(),
+            memory: number("stats/hardware/mem_ecc_uncorrected").unwrap_or_default(),
+            repairable: number("stats/hardware/mem_ecc_repairable_uncorrected").unwrap_or_default(),
+        };
+        chip.state = match number("reset") {
             Some(0) => State::Resetting,
             Some(1) => State::Ready,
             Some(2) => State::Invalid,
-            Some::<u32>(_) | None => State::Unknown,
+            Some(_) | None => State::Unknown,
         };
         chip.node = self.has_node(&format!("neuron{}", chip.id));
     }
@@ -230,7 +249,7 @@ impl Reader<'_> {
     /// The kernel prints them in no order of ids.
     fn connected(&mut self, below: &Path) -> Option<Vec<u32>> {
         let path = self.roots.sys.join(below);
-        let text = read(&path);
+        let text = read(CWD, &path);
         let text = self.open(path, text)?;
         let ids = text.split(',').map(str::trim);
         let mut ids: Vec<u32> = ids.filter_map(|id| id.parse().ok()).collect();
@@ -357,8 +376,9 @@ impl Reader<'_> {
 
 /// A file's text, in as few calls as can be: there are hundreds of files. The kernel hands out an
 /// attribute as a whole, and a file ends where a read comes up short.
-fn read(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+fn read(folder: impl AsFd, path: &Path) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let mut file = File::from(openat(folder, path, flags, Mode::empty())?);
     let mut bytes = [0; 4096];
     let length = file.read(&mut bytes)?;
     let mut text = bytes[..length].to_vec();
