@@ -66,12 +66,13 @@ fn serve<D: Borrow<Demand>>(
     Err(queue)
 }
 
-/// The least that things cost which together meet all demands; `None` if they cannot be met. (Things
-/// that can be matched are a transversal matroid: the greedy choice is the cheapest.)
+/// The least that things cost which together meet all demands, of things with their costs, the
+/// cheapest first; `None` if they cannot be met. (Things that can be matched are a transversal matroid:
+/// the greedy choice is the cheapest.)
 pub(crate) fn cheapest<D: Borrow<Demand>>(
     demands: &[D],
     things: usize,
-    cost: impl Fn(usize) -> i128,
+    by_cost: impl IntoIterator<Item = (i128, usize)>,
 ) -> Option<i128> {
     let mut wanted = Bits::new(things);
     let mut missing = 0;
@@ -79,16 +80,14 @@ pub(crate) fn cheapest<D: Borrow<Demand>>(
         wanted.add(&demand.borrow().suits);
         missing += demand.borrow().need;
     }
-    let mut costs: Vec<(i128, usize)> = wanted.iter().map(|thing| (cost(thing), thing)).collect();
-    costs.sort_unstable();
     let mut owner = vec![NOBODY; things];
     let mut had = vec![0; demands.len()];
     let mut total = 0;
-    for (cost, thing) in costs {
+    for (cost, thing) in by_cost {
         if missing == 0 {
             break;
         }
-        if place(demands, &mut owner, &mut had, thing) {
+        if wanted.has(thing) && place(demands, &mut owner, &mut had, thing) {
             total += cost;
             missing -= 1;
         }
@@ -182,6 +181,7 @@ mod tests {
             .map(|mask| (0..5).filter(|bit| mask & (1 << bit) != 0).collect())
             .collect();
         let cost = |thing: usize| [4, 1, 3, 0, 2][thing];
+        let by_cost = [3, 1, 4, 2, 0].map(|thing| (cost(thing), thing));
         for a in &subsets {
             for b in &subsets {
                 let demands = [demand(2, a), demand(1, b)];
@@ -197,7 +197,7 @@ mod tests {
                         least = Some(sum);
                     }
                 }
-                assert_eq!(cheapest(&demands, 8, cost), least, "{a:?} {b:?}");
+                assert_eq!(cheapest(&demands, 8, by_cost), least, "{a:?} {b:?}");
             }
         }
     }

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::bits::Bits;
 use crate::constraints::Kind;
 use crate::matching::{Demand, all_served, cheapest};
+use crate::problem::Problem;
 use crate::search::Spot;
 use crate::state::State;
 
@@ -550,17 +551,12 @@ impl Pruner<'_, '_> {
             let counters = tally.counters.iter();
             // A counter that is overdrawn bars only those who take from its pool.
             let left = counters.map(|counter| left[*counter as usize].max(0));
-            let amount = |place: usize| {
-                let taken = problem.counters.consumption(place);
-                let taken = taken.filter(|_| !problem.multi().has(place));
-                let taken = taken.into_iter().flat_map(|taken| &taken.amounts);
-                let own = taken.filter(|(counter, _)| tally.counters.contains(counter));
-                own.map(|(_, amount)| *amount).sum::<i128>()
-            };
             let left = left.sum();
             let least = |group: &Group<'_>| {
                 let demands: Vec<&Demand> = group.iter().map(|(_, demand)| demand).collect();
-                cheapest(&demands, things, amount)
+                let no_devices = (problem.len()..things).map(|thing| (0, thing));
+                let by_cost = no_devices.chain(tally.by_cost.iter().copied());
+                cheapest(&demands, things, by_cost)
             };
             ways.iter().all(|way| {
                 let least: Option<i128> = way.iter().map(least).sum();
@@ -573,11 +569,13 @@ impl Pruner<'_, '_> {
 /// Counters that are looked at together.
 pub(super) struct Tally {
     counters: Vec<u32>,
+    /// What each place takes of them, the least first.
+    by_cost: Vec<(i128, usize)>,
 }
 
 impl Tally {
     /// Each counter, and those of one name in all sets of a pool.
-    pub fn all(problem: &crate::problem::Problem<'_>) -> Vec<Tally> {
+    pub fn all(problem: &Problem<'_>) -> Vec<Tally> {
         if !problem.counters.matter() {
             return Vec::new();
         }
@@ -585,9 +583,7 @@ impl Tally {
         let numbers = 0..names.len() as u32;
         let mut tallies: Vec<Tally> = numbers
             .clone()
-            .map(|number| Tally {
-                counters: vec![number],
-            })
+            .map(|number| Tally::of(problem, vec![number]))
             .collect();
         let same = |one: &u32, other: &u32| {
             let (one, other) = (&names[*one as usize], &names[*other as usize]);
@@ -599,10 +595,23 @@ impl Tally {
                 .filter(|other| same(&number, other))
                 .collect();
             if counters.len() > 1 && counters[0] == number {
-                tallies.push(Tally { counters });
+                tallies.push(Tally::of(problem, counters));
             }
         }
         tallies
+    }
+
+    fn of(problem: &Problem<'_>, counters: Vec<u32>) -> Tally {
+        let amount = |place: usize| {
+            let taken = problem.counters.consumption(place);
+            let taken = taken.filter(|_| !problem.multi().has(place));
+            let taken = taken.into_iter().flat_map(|taken| &taken.amounts);
+            let own = taken.filter(|(counter, _)| counters.contains(counter));
+            own.map(|(_, amount)| *amount).sum::<i128>()
+        };
+        let mut by_cost: Vec<_> = (0..problem.len()).map(|at| (amount(at), at)).collect();
+        by_cost.sort_unstable();
+        Tally { counters, by_cost }
     }
 }
 
