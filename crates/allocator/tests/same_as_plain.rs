@@ -43,9 +43,11 @@ fn check(seed: u64, devices: u64) -> &'static str {
 
 /// What passed over too much once: an alternative's own failure held for those after it; devices
 /// that several share counted once; room that a constraint is asked before; why an error comes no
-/// sooner. And what passed over too little: an error where too many devices seemed possible.
-const FOUND: [u64; 7] = [
-    5_731, 26_567, 263_030, 793_430, 1_426_751, 2_066_614, 2_100_842,
+/// sooner. And what passed over too little: an error where too many devices seemed possible. The last
+/// three have an error that is easily overlooked: by a value that compares with none, by either of
+/// two constraints, with admin access.
+const FOUND: [u64; 10] = [
+    5_731, 26_567, 263_030, 793_430, 1_426_751, 2_066_614, 2_100_842, 61_095, 28_154, 22_787,
 ];
 
 #[test]
