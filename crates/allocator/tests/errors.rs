@@ -1,0 +1,251 @@
+//! Errors that lie behind what cannot be met: they end a question as upstream's search does, and what
+//! leads to none of them is passed over. Steps are held exactly or to a bound.
+
+mod support;
+
+use std::sync::Arc;
+
+use support::trainium::{neurons, pair, scenario};
+use trainyard_allocator::{Fatal, Order, Verdict};
+use trainyard_model::claim::{
+    AllocationMode, Constraint, DerivedAttribute, DeviceQuery, DeviceRequest, ResourceClaim,
+};
+use trainyard_model::device::Attribute;
+use trainyard_model::features::{Feature, Features};
+
+/// A claim that no choice can meet, behind one with thousands of choices: upstream goes through them
+/// until one lets it reach an error. So does ours, but passes over those that change nothing.
+#[test]
+fn an_error_behind_a_claim_that_cannot_be_met() {
+    let mut ask = neurons("ask", 1);
+    let mut all = ask.requests[0].exactly.clone().expect("one way");
+    let mut few = all.clone();
+    few.name = "few".into();
+    (all.name, all.mode, all.count) = ("all".into(), AllocationMode::All, 0);
+    ask.requests[0].exactly = None;
+    ask.requests[0].first_available = vec![few, all];
+    let two = support::query("neuron.aws.com", 2);
+    ask.requests.push(support::request("two", two));
+    ask.constraints = vec![Constraint {
+        match_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+        ..Constraint::default()
+    }];
+    let mut scenario = scenario(16, vec![pair("first", 7, None), ask], &[]);
+    scenario.features = Features::default().with(Feature::PrioritizedList);
+    let mut inventory = scenario.inventory();
+    let upstream = scenario.ask(0, |question| {
+        inventory.upstream_steps(question, Order::Combinations, 2_000_000)
+    });
+    assert_eq!(upstream, 2_000_000, "more than that");
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
+    assert!(
+        matches!(answer.verdict, Verdict::Fatal(_)),
+        "{:?}",
+        answer.verdict
+    );
+    assert!(answer.steps < 1_000, "{} steps", answer.steps);
+}
+
+/// A claim of which `then` says what is asked for after some Neuron devices of one group.
+fn group_then(name: &str, group: u32, count: i64, then: &[(AllocationMode, i64)]) -> ResourceClaim {
+    let mut claim = neurons(name, count);
+    let query = claim.requests[0].exactly.clone().expect("one way");
+    let alternatives = then.iter().zip(0..).map(|((mode, count), at)| DeviceQuery {
+        name: format!("s{at}").into(),
+        mode: mode.clone(),
+        count: *count,
+        ..query.clone()
+    });
+    claim.requests.push(DeviceRequest {
+        name: "then".into(),
+        exactly: None,
+        first_available: alternatives.collect(),
+    });
+    claim.constraints = vec![Constraint {
+        match_attribute: Some(format!("resource.aws.com/devicegroup{group}_id").into()),
+        ..Constraint::default()
+    }];
+    claim
+}
+
+/// Claims behind one with thousands of choices: no choice helps, and none leads to an error but
+/// those that leave alone what the error needs.
+#[test]
+fn errors_that_need_more_than_is_left() {
+    let some = |count| (AllocationMode::ExactCount, count);
+    let all = || (AllocationMode::All, 0);
+    // All devices lie in two groups, an error if the first is free; there are not enough for the
+    // other alternative.
+    let fails = group_then("b", 8, 1, &[some(12), all()]);
+    // Nothing has three devices to a group, so what follows is never looked at: neither the error
+    // nor too many devices.
+    let hopeless = group_then("b", 1, 3, &[some(25), all()]);
+    // Nor are there three halves, let alone twelve, which with all and what follows were too many.
+    let mut differing = group_then("b", 8, 3, &[all()]);
+    let query = differing.requests[0].exactly.take().expect("one way");
+    let alternative = |(name, count): (&str, i64)| DeviceQuery {
+        name: name.into(),
+        count,
+        ..query.clone()
+    };
+    let alternatives = [("twelve", 12), ("three", 3)].map(alternative);
+    differing.requests[0].first_available = alternatives.into();
+    differing
+        .requests
+        .push(support::request("last", DeviceQuery { count: 5, ..query }));
+    let constraint = &mut differing.constraints[0];
+    constraint.distinct_attribute = constraint.match_attribute.take();
+    // All are in one group.
+    let quiet = group_then("b", 16, 12, &[some(2), all()]);
+    for (name, claim, is_fatal, most) in [
+        ("fails", fails, true, 400),
+        ("hopeless", hopeless, false, 97),
+        ("differing", differing, false, 97),
+        ("quiet", quiet, false, 97),
+    ] {
+        let scenario = scenario(16, vec![pair("a", 7, None), claim], &[]);
+        let mut inventory = scenario.inventory();
+        let upstream = scenario.ask(0, |question| {
+            inventory.upstream_steps(question, Order::Combinations, 2_000_000)
+        });
+        assert_eq!(upstream, 2_000_000, "{name}: more than that");
+        let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
+        match answer.verdict {
+            Verdict::Fatal(_) => assert!(is_fatal, "{name}"),
+            Verdict::Refused => assert!(!is_fatal, "{name}"),
+            verdict => panic!("{name}: {verdict:?}"),
+        }
+        assert!(answer.steps <= most, "{name}: {} steps", answer.steps);
+    }
+}
+
+/// An error after 78 million steps of upstream's, in a claim of which an alternative that nothing can
+/// meet would make too many devices.
+#[test]
+fn an_error_beside_an_alternative_that_cannot_be_met() {
+    let scenario = support::scenario(2_066_614, 10);
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate(question));
+    assert!(
+        matches!(answer.verdict, Verdict::Fatal(_)),
+        "{:?}",
+        answer.verdict
+    );
+    assert_eq!(answer.steps, 131);
+}
+
+/// The last device raises an error, as its derived attribute fails. That those before it are in vain
+/// for what comes later, whichever is taken, is no reason to leave it out.
+#[test]
+fn a_derived_attribute_that_fails_where_nothing_else_need_be_tried() {
+    let mut claim = neurons("derives", 1);
+    let query = claim.requests[0].exactly.as_mut().expect("one way");
+    query.derived_attributes = vec![DerivedAttribute {
+        name: "example.com/derived".into(),
+        expression: "resource.aws.com/devicegroup1_id".into(),
+    }];
+    claim.constraints = vec![Constraint {
+        match_attribute: Some("example.com/derived".into()),
+        ..Constraint::default()
+    }];
+    let mut scenario = scenario(4, vec![claim, neurons("too-many", 8)], &[]);
+    scenario.features = Features::default().with(Feature::DerivedAttributes);
+    let slice = Arc::make_mut(&mut scenario.slices[0]);
+    let mut devices = slice.devices.to_vec();
+    devices[3].attributes.clear();
+    slice.devices = devices.into();
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(100, |question| inventory.allocate_thinking(question));
+    assert!(
+        matches!(answer.verdict, Verdict::Fatal(Fatal::Derived { .. })),
+        "{:?}",
+        answer.verdict
+    );
+    assert_eq!(answer.steps, 4);
+}
+
+/// An error that few choices for the claim before lead to: it has to leave EFAs from the first on, and
+/// the second claim to have a Neuron device of the group of one of them.
+#[test]
+fn an_error_that_few_choices_lead_to() {
+    let mut few = neurons("few", 8);
+    let efas = support::query("efa.networking.k8s.aws", 6);
+    few.requests.push(support::request("efas", efas));
+    let every = DeviceQuery {
+        mode: AllocationMode::All,
+        ..support::query("efa.networking.k8s.aws", 0)
+    };
+    let mut all = neurons("all", 1);
+    all.requests = vec![
+        support::request("some", support::query("any", 6)),
+        support::request("every", every),
+    ];
+    all.constraints = vec![Constraint {
+        distinct_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+        ..Constraint::default()
+    }];
+    let mut scenario = scenario(16, vec![few, all], &[]);
+    scenario.classes.push(support::class("any", "true"));
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate_thinking(question));
+    let Verdict::Fatal(Fatal::AllAgainstConstraint { device, .. }) = answer.verdict else {
+        panic!("{:?}", answer.verdict);
+    };
+    assert_eq!(device, "dra.net/node/efa-8");
+    assert_eq!(answer.steps, 51);
+}
+
+/// What is missing before an error says nothing of one that comes sooner, for another choice.
+#[test]
+fn an_error_sooner_than_what_is_missing() {
+    let mut all = neurons("all", 1);
+    let query = |class: &str, count| support::query(class, count);
+    let every = DeviceQuery {
+        mode: AllocationMode::All,
+        ..query("efa.networking.k8s.aws", 0)
+    };
+    let mut special = query("neuron.aws.com", 2);
+    special.selectors = vec![Some("special=1".into())];
+    all.requests = vec![
+        support::request("some", special),
+        support::request("every", every),
+    ];
+    all.constraints = vec![Constraint {
+        distinct_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+        ..Constraint::default()
+    }];
+    // More than the claim before leaves; and one that fails, but to which it never comes.
+    let mut later = neurons("later", 15);
+    let mut fails = query("efa.networking.k8s.aws", 1);
+    fails.selectors = vec![Some("special!1".into())];
+    later.requests.push(support::request("fails", fails));
+    let mut scenario = scenario(16, vec![neurons("any", 1), all, later], &[]);
+
+    let slice = Arc::make_mut(&mut scenario.slices[0]);
+    let mut devices = slice.devices.to_vec();
+    for (at, device) in devices.iter_mut().enumerate() {
+        let is_special = Attribute::Int(i64::from(at < 3));
+        device.attributes.insert("special".into(), is_special);
+    }
+    let group = "resource.aws.com/devicegroup1_id";
+    for (at, device) in devices.iter_mut().enumerate().take(3).skip(1) {
+        let alone = Attribute::String(format!("alone-{at}").into());
+        device.attributes.insert(group.into(), alone);
+    }
+    slice.devices = devices.into();
+    let mut inventory = scenario.inventory();
+    let plain = scenario.ask(10_000_000, |question| inventory.allocate_plainly(question));
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate_thinking(question));
+    assert!(
+        matches!(
+            answer.verdict,
+            Verdict::Fatal(Fatal::AllAgainstConstraint { .. })
+        ),
+        "{:?}",
+        answer.verdict
+    );
+    assert_eq!(
+        format!("{:?}", answer.verdict),
+        format!("{:?}", plain.verdict)
+    );
+}
