@@ -61,50 +61,45 @@ fn names_both_halves_and_who_holds_the_eighth() {
     assert_eq!(releases, ["pod default/small", "pod default/other"]);
 }
 
-/// As long as the last claim has both its requests, one without the constraint of the second ends in
-/// an error.
+/// As long as the last claim wants all Neuron devices, what is left without the four is an error: the
+/// EFAs of which it wants all are not of one group. In the end nothing but EFAs are missing.
 #[test]
 fn leaves_out_what_it_could_not_at_first() {
-    let distinct = Constraint {
-        distinct_attribute: Some("resource.aws.com/devicegroup1_id".into()),
-        ..Constraint::default()
-    };
-    let claim = |name: &str, requests, constraints| ResourceClaim {
-        requests,
-        constraints,
-        ..neurons(name, 1)
-    };
     let exactly = |name: &str, class: &str, count| request(name, query(class, count));
-    let every = DeviceQuery {
-        mode: AllocationMode::All,
-        ..query("neuron.aws.com", 0)
+    let every = |name: &str, class: &str| {
+        let all = DeviceQuery {
+            mode: AllocationMode::All,
+            ..query(class, 0)
+        };
+        request(name, all)
     };
-    let claims = vec![
-        claim(
-            "a",
-            vec![
-                exactly("any", "any", 10),
-                exactly("efas", "efa.networking.k8s.aws", 8),
-            ],
-            Vec::new(),
-        ),
-        claim(
-            "b",
-            vec![exactly("some", "any", 6), exactly("more", "any", 6)],
-            vec![distinct.clone()],
-        ),
-        claim(
-            "c",
-            vec![exactly("some", "any", 6), request("every", every)],
-            vec![distinct],
-        ),
-    ];
-    let mut scenario = trainium(16, claims, &[]);
+    let some = ResourceClaim {
+        requests: vec![
+            exactly("eight", "efa.networking.k8s.aws", 8),
+            exactly("four", "any", 4),
+        ],
+        ..neurons("some", 1)
+    };
+    let all = ResourceClaim {
+        requests: vec![
+            every("neurons", "neuron.aws.com"),
+            every("efas", "efa.networking.k8s.aws"),
+        ],
+        constraints: vec![Constraint {
+            requests: vec!["efas".into()],
+            match_attribute: Some("resource.aws.com/devicegroup4_id".into()),
+            ..Constraint::default()
+        }],
+        ..neurons("all", 1)
+    };
+    let mut scenario = trainium(16, vec![some, all], &[]);
     scenario.classes.push(class("any", "true"));
     let refusal = explain(&scenario).expect("refused");
-    assert_eq!(refusal.code(), "claim/competing-requests");
-    let mut cited = refusal.cited.iter();
-    assert!(cited.all(|cited| cited.constraints.is_empty()));
+    assert_eq!(
+        refusal.to_string(),
+        "claims default/some, default/all: eight (8 wanted, 16 free), efas (16 wanted, 16 free) \
+         want the same devices, and 16 are free to any of them"
+    );
 }
 
 /// More is taken of a counter than there is, but by a device that nobody here asks for.
