@@ -5,12 +5,13 @@ mod support;
 
 use std::sync::Arc;
 
+use support::Scenario;
 use support::trainium::{neurons, pair, scenario};
 use trainyard_allocator::{Fatal, Order, Verdict};
 use trainyard_model::claim::{
     AllocationMode, Constraint, DerivedAttribute, DeviceQuery, DeviceRequest, ResourceClaim,
 };
-use trainyard_model::device::Attribute;
+use trainyard_model::device::{Attribute, Device};
 use trainyard_model::features::{Feature, Features};
 
 /// A claim that no choice can meet, behind one with thousands of choices: upstream goes through them
@@ -248,4 +249,66 @@ fn an_error_sooner_than_what_is_missing() {
         format!("{:?}", answer.verdict),
         format!("{:?}", plain.verdict)
     );
+}
+
+/// The device at which a constraint refuses one of all that are wanted.
+fn refused_device(scenario: &Scenario) -> String {
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(1_000, |question| inventory.allocate_thinking(question));
+    let plain = scenario.ask(1_000, |question| inventory.allocate_plainly(question));
+    assert_eq!(
+        format!("{:?}", answer.verdict),
+        format!("{:?}", plain.verdict)
+    );
+    let Verdict::Fatal(Fatal::AllAgainstConstraint { device, .. }) = answer.verdict else {
+        panic!("{:?}", answer.verdict);
+    };
+    device
+}
+
+/// A Neuron device of this [number], or all.
+fn numbered(name: &str, number: usize, mode: AllocationMode) -> DeviceRequest {
+    let query = DeviceQuery {
+        count: i64::from(mode == AllocationMode::ExactCount),
+        mode,
+        selectors: vec![Some(format!("number={number}").into())],
+        ..support::query("neuron.aws.com", 1)
+    };
+    support::request(name, query)
+}
+
+/// Numbers the Neuron devices, and changes them otherwise.
+fn number(scenario: &mut Scenario, change: impl Fn(usize, &mut Device)) {
+    let slice = Arc::make_mut(&mut scenario.slices[0]);
+    let mut devices = slice.devices.to_vec();
+    for (at, device) in devices.iter_mut().enumerate() {
+        let number = Attribute::Int(i64::try_from(at).expect("small"));
+        device.attributes.insert("number".into(), number);
+        change(at, device);
+    }
+    slice.devices = devices.into();
+}
+
+/// Lists of which each two have something in common, but not all three: the last is refused.
+#[test]
+fn an_error_where_lists_agree_two_by_two() {
+    let mut lists = neurons("lists", 1);
+    lists.requests = vec![
+        numbered("one", 0, AllocationMode::ExactCount),
+        numbered("other", 1, AllocationMode::ExactCount),
+        numbered("every", 2, AllocationMode::All),
+    ];
+    lists.constraints = vec![Constraint {
+        match_attribute: Some("list".into()),
+        ..Constraint::default()
+    }];
+    let mut scenario = scenario(3, vec![lists, neurons("too-many", 4)], &[]);
+    scenario.features = Features::default().with(Feature::ListTypeAttributes);
+    number(&mut scenario, |at, device| {
+        let list = [vec![1, 2], vec![2, 3], vec![1, 3]][at].clone();
+        device
+            .attributes
+            .insert("list".into(), Attribute::Ints(list));
+    });
+    assert_eq!(refused_device(&scenario), "neuron.aws.com/node/neuron-2");
 }
