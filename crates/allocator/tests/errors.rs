@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use support::Scenario;
@@ -11,8 +12,10 @@ use trainyard_allocator::{Fatal, Order, Verdict};
 use trainyard_model::claim::{
     AllocationMode, Constraint, DerivedAttribute, DeviceQuery, DeviceRequest, ResourceClaim,
 };
-use trainyard_model::device::{Attribute, Device};
+use trainyard_model::device::{Attribute, CounterConsumption, Device};
 use trainyard_model::features::{Feature, Features};
+use trainyard_model::quantity::{Format, Quantity};
+use trainyard_model::slice::{CounterSet, ResourceSlice};
 
 /// A claim that no choice can meet, behind one with thousands of choices: upstream goes through them
 /// until one lets it reach an error. So does ours, but passes over those that change nothing.
@@ -311,4 +314,50 @@ fn an_error_where_lists_agree_two_by_two() {
             .insert("list".into(), Attribute::Ints(list));
     });
     assert_eq!(refused_device(&scenario), "neuron.aws.com/node/neuron-2");
+}
+
+/// There is nothing left of a counter until a device that is taken gives some.
+#[test]
+fn an_error_at_a_device_that_another_makes_room_for() {
+    let gives = ResourceClaim {
+        requests: vec![numbered("gives", 0, AllocationMode::ExactCount)],
+        ..neurons("gives", 1)
+    };
+    let all = ResourceClaim {
+        requests: vec![
+            support::request("efa", support::query("efa.networking.k8s.aws", 1)),
+            numbered("every", 1, AllocationMode::All),
+        ],
+        constraints: vec![Constraint {
+            distinct_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+            ..Constraint::default()
+        }],
+        ..neurons("all", 1)
+    };
+    let mut scenario = scenario(2, vec![gives, all, neurons("too-many", 3)], &[]);
+    let amount = |amount| {
+        let amount = Quantity::from_int(amount, Format::DecimalSi);
+        BTreeMap::from([("cores".into(), amount)])
+    };
+    number(&mut scenario, |at, device| {
+        device.consumes_counters = vec![CounterConsumption {
+            counter_set: "set".into(),
+            counters: amount([-1, 1][at]),
+            compatibility_groups: Vec::new(),
+        }];
+    });
+    Arc::make_mut(&mut scenario.slices[0])
+        .pool
+        .resource_slice_count = 2;
+    let counters = ResourceSlice {
+        name: "counters".into(),
+        devices: Vec::new().into(),
+        shared_counters: vec![CounterSet {
+            name: "set".into(),
+            counters: amount(0),
+        }],
+        ..(*scenario.slices[0]).clone()
+    };
+    scenario.slices.push(Arc::new(counters));
+    assert_eq!(refused_device(&scenario), "neuron.aws.com/node/neuron-1");
 }
