@@ -9,7 +9,9 @@ use std::sync::Arc;
 use support::Scenario;
 use support::trainium::{neurons, pair, scenario};
 use trainyard_allocator::{Order, Verdict};
-use trainyard_model::claim::{Constraint, ResourceClaim};
+use trainyard_model::claim::{
+    AllocationMode, Constraint, DeviceQuery, DeviceRequest, ResourceClaim,
+};
 use trainyard_model::device::{Attribute, CounterConsumption};
 use trainyard_model::features::Feature;
 use trainyard_model::quantity::{Format, Quantity};
@@ -162,6 +164,82 @@ fn many_claims_that_compete() {
     assert!(answer.steps < 150, "{} steps", answer.steps);
 }
 
+/// All devices of a class, one group each: an error at the second of them, as long as both are free.
+fn every(class: &str) -> ResourceClaim {
+    let mut every = neurons("every", 0);
+    let query = every.requests[0].exactly.as_mut().expect("one way");
+    query.class = class.into();
+    query.mode = AllocationMode::All;
+    every.constraints = vec![Constraint {
+        match_attribute: Some("resource.aws.com/devicegroup1_id".into()),
+        ..Constraint::default()
+    }];
+    every
+}
+
+/// Which an error needs: there are enough for all that comes before it, but only with those.
+#[test]
+fn devices_that_are_short_if_some_are_left() {
+    let mut some = pair("some", 16, None);
+    let any = support::request("any", support::query("any", 3));
+    let few = support::request("few", support::query("neuron.aws.com", 7));
+    some.requests[0] = few;
+    some.requests.insert(1, any);
+    let mut scenario = scenario(16, vec![some, every("any")], &[]);
+    scenario.classes.push(support::class("any", "true"));
+    is_refused_at_once(&scenario);
+}
+
+/// Of either half of the EFAs more than is left if an error is to find the first one free: whichever
+/// Neuron devices are taken before has nothing to do with that.
+#[test]
+fn alternatives_that_are_short_if_some_are_left() {
+    let half = |half: i64, count| DeviceQuery {
+        name: format!("half-{half}").into(),
+        selectors: vec![Some(format!("half={half}").into())],
+        ..support::query("efa.networking.k8s.aws", count)
+    };
+    let mut some = neurons("some", 7);
+    some.requests.extend([
+        DeviceRequest {
+            name: "either".into(),
+            exactly: None,
+            first_available: vec![half(0, 6), half(1, 6)],
+        },
+        support::request("two-of-one", half(0, 2)),
+        support::request("two-of-other", half(1, 2)),
+    ]);
+    let mut firsts = every("efa.networking.k8s.aws");
+    let query = firsts.requests[0].exactly.as_mut().expect("one way");
+    query.selectors = vec![Some("first=1".into())];
+    let two = support::query("neuron.aws.com", 2);
+    firsts.requests.insert(0, support::request("two", two));
+    let mut distinct = Constraint {
+        requests: vec!["two".into()],
+        ..Constraint::default()
+    };
+    let same = &mut firsts.constraints[0];
+    same.requests = vec!["neurons".into()];
+    distinct
+        .distinct_attribute
+        .clone_from(&same.match_attribute);
+    firsts.constraints.push(distinct);
+    let mut scenario = scenario(16, vec![some, firsts], &[]);
+    let slice = Arc::make_mut(&mut scenario.slices[1]);
+    let mut devices = slice.devices.to_vec();
+    for (at, device) in devices.iter_mut().enumerate() {
+        let attribute = |is: bool| Attribute::Int(is.into());
+        let attributes = &mut device.attributes;
+        attributes.insert("half".into(), attribute(at >= 8));
+        attributes.insert("first".into(), attribute(at % 8 == 0));
+    }
+    slice.devices = devices.into();
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate_thinking(question));
+    assert!(matches!(answer.verdict, Verdict::Refused));
+    assert_eq!(answer.steps, 11);
+}
+
 /// Partitions of four accelerators, eight of each, which has counters for seven.
 fn partitions(claims: Vec<ResourceClaim>) -> Scenario {
     partitions_of(claims, 7, 1)
@@ -238,6 +316,12 @@ fn counters_that_are_short_where_values_differ() {
     let mut inventory = enough.inventory();
     let answer = enough.ask(10_000_000, |question| inventory.allocate_thinking(question));
     assert!(matches!(answer.verdict, Verdict::Fits(_)));
+}
+
+#[test]
+fn counters_that_are_short_if_some_is_left() {
+    let claims = vec![neurons("some", 27), every("neuron.aws.com")];
+    is_refused_at_once(&partitions(claims));
 }
 
 /// A claim of so many devices, and so many with admin access.
