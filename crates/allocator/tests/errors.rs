@@ -361,3 +361,39 @@ fn an_error_at_a_device_that_another_makes_room_for() {
     scenario.slices.push(Arc::new(counters));
     assert_eq!(refused_device(&scenario), "neuron.aws.com/node/neuron-1");
 }
+
+/// Only the first Neuron device could bring the error about, and that another request needs. Once the
+/// first was passed over, nobody can have it any more.
+#[test]
+fn an_error_that_nobody_can_bring_about_from_here() {
+    let mut all = neurons("all", 4);
+    let every = DeviceQuery {
+        mode: AllocationMode::All,
+        ..support::query("efa.networking.k8s.aws", 0)
+    };
+    all.requests.extend([
+        numbered("first", 0, AllocationMode::ExactCount),
+        support::request("every", every),
+    ]);
+    all.constraints = vec![Constraint {
+        requests: vec!["neurons".into(), "every".into()],
+        distinct_attribute: Some("group".into()),
+        ..Constraint::default()
+    }];
+    let mut scenario = scenario(16, vec![all, neurons("too-many", 17)], &[]);
+    let of = |number: usize| Attribute::Int(i64::try_from(number).expect("small"));
+    number(&mut scenario, |at, device| {
+        device.attributes.insert("group".into(), of(at));
+    });
+    let slice = Arc::make_mut(&mut scenario.slices[1]);
+    let mut devices = slice.devices.to_vec();
+    for (at, device) in devices.iter_mut().enumerate() {
+        let group = if at == 0 { 0 } else { 16 + at };
+        device.attributes.insert("group".into(), of(group));
+    }
+    slice.devices = devices.into();
+    let mut inventory = scenario.inventory();
+    let answer = scenario.ask(10_000_000, |question| inventory.allocate_thinking(question));
+    assert!(matches!(answer.verdict, Verdict::Refused));
+    assert_eq!(answer.steps, 17);
+}
