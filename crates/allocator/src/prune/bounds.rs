@@ -1,7 +1,8 @@
-//! Bounds: what is left for the requests ahead, up to the next that may raise an error.
+//! Bounds: what is left for the requests ahead, up to one that may raise an error, or to the end.
 //!
 //! Each bound says nothing if it sees no shortage, or the [conflict](super::conflict): the picks
-//! that brought it about.
+//! that brought it about. It may be asked [supposing](Supposing) what devices have in common, or
+//! which are left to others.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

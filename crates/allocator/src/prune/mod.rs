@@ -1,8 +1,10 @@
 //! Which attempts are in vain: bounds, likeness, memory, and conflicts.
 //!
-//! An attempt is in vain if it holds neither a solution nor an error. Bounds look ahead up to the
-//! next request that may still raise an error, its *horizon*; past it, an attempt is passed over only
-//! if one that is like it was seen to fail, or if what made another fail makes it fail as well.
+//! An attempt is in vain if it holds neither a solution nor an error. [Bounds](bounds) look ahead to
+//! the end, and to each request that may still raise an error, [supposing](outlook) that the devices
+//! which the error needs are left to it. Devices that no solution can have are [known](narrow)
+//! beforehand up to the first such request, the *horizon*. Otherwise an attempt is passed over if one
+//! that is like it was seen to fail, or if what made another fail makes it fail as well.
 
 mod bounds;
 mod conflict;
