@@ -62,6 +62,7 @@ impl AsyncRead for Localhost {
     }
 }
 
+/// Not vectored: then an answer and the trailers behind it are one write, and wake the kubelet once.
 impl AsyncWrite for Localhost {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -77,18 +78,6 @@ impl AsyncWrite for Localhost {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

@@ -55,11 +55,6 @@ pub fn claim_of<'a>(driver: &str, file: &'a str) -> Option<&'a str> {
         .strip_suffix(".json")
 }
 
-/// The temporary file that a crash may have left of such a file, reduced to the file's name.
-pub fn temporary_of(file: &str) -> Option<&str> {
-    file.strip_prefix('.')?.strip_suffix(".tmp")
-}
-
 /// The name of a CDI device: unique among all claims, and a new one for each claim, because
 /// runtimes may keep what they read under a name.
 pub fn device_name(claim_uid: &str, index: usize) -> String {
@@ -143,6 +138,5 @@ mod tests {
         assert_eq!(claim_of("dra.net", &file), Some("u-1"));
         assert_eq!(claim_of("net", &file), None);
         assert_eq!(claim_of("dra.net", "dra.net-other.json"), None);
-        assert_eq!(temporary_of(&format!(".{file}.tmp")), Some(file.as_str()));
     }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use k8s_openapi::api::resource::v1::ResourceClaim;
-use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -24,8 +23,6 @@ use crate::prepare::{self, Begun, PreparedDevice, Preparer, with_causes};
 /// How long one read of a claim may take.
 const READ: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// How long after a claim was prepared its spare file is replaced.
-const QUIET: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Gives what was begun, or begins.
@@ -41,8 +38,6 @@ pub(crate) struct Claims<H, K> {
     /// hardware was looked at.
     pools: Mutex<Option<BTreeSet<String>>>,
     calls: Arc<Mutex<Calls>>,
-    /// A claim was prepared.
-    used: Notify,
     tickets: Arc<Tickets>,
 }
 
@@ -61,7 +56,6 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             preparer,
             pools: Mutex::default(),
             calls,
-            used: Notify::new(),
             tickets: Arc::default(),
         }
     }
@@ -97,7 +91,6 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         };
         self.report_moved_aside();
-        self.used.notify_one();
         let took = started.elapsed();
         let seconds = took.as_secs_f64();
         self.count(|calls| calls.prepare.entry(counted).or_default().observe(took));
@@ -143,7 +136,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
                 let begin = async {
                     // The question goes out first, through the tasks of the client.
                     after_others().await;
-                    timeout_at(deadline, self.begin(&claim.uid)).await
+                    timeout_at(deadline, self.make_ready(&claim.uid)).await
                 };
                 let read = async {
                     let read = read.await;
@@ -162,6 +155,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             }
         };
         let preparer = self.preparer.clone();
+        let object = read.as_ref().ok().cloned();
         let ours = match read {
             Ok(object) => self.ours(claim, &object),
             Err(ApiError::NotFound) => {
@@ -177,10 +171,17 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         };
         // Whatever it is: who works gives the claim back.
         let work = self.work(move || preparer.prepare(begun()?, &ours?));
-        let (devices, rest) = timeout_at(deadline, work).await.map_err(late)??;
-        let preparer = self.preparer.clone();
-        later(move || preparer.finish(rest));
-        Ok(devices)
+        let prepared = timeout_at(deadline, work).await.map_err(late)?;
+        // It has hundreds of parts, which can be freed when the kubelet has its answer.
+        later(move || drop(object));
+        prepared
+    }
+
+    /// Takes a claim and makes ready what it is prepared with.
+    async fn make_ready(&self, uid: &str) -> Result<Begun, prepare::Error> {
+        let mut begun = self.begin(uid).await?;
+        self.preparer.make_ready(&mut begun)?;
+        Ok(begun)
     }
 
     /// Takes a claim, as soon as nobody else has it.
@@ -223,10 +224,7 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             tokio::task::spawn_blocking(move || {
                 let begun = preparer.begin(&claim.uid);
                 if tickets.stands(&claim.uid, Instant::now().into()) {
-                    let prepared = begun.map(|begun| preparer.prepare(begun, &ours));
-                    if let Ok(Ok((_, rest))) = prepared {
-                        preparer.finish(rest);
-                    }
+                    let _ = begun.map(|begun| preparer.prepare(begun, &ours));
                 }
             });
         }
@@ -310,19 +308,6 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             ),
         });
         outcome
-    }
-
-    /// Keeps spare files for the records to come, made when pods that start have started.
-    pub(crate) async fn keep_stock(&self) {
-        loop {
-            let preparer = self.preparer.clone();
-            if let Err(error) = on_a_thread(move || preparer.stock()).await {
-                let error = with_causes(&error);
-                tracing::debug!(driver = self.driver, error, "records will take longer");
-            }
-            self.used.notified().await;
-            sleep(QUIET).await;
-        }
     }
 
     /// Puts right what earlier lives left on the disk. To be done before the kubelet calls.

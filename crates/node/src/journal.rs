@@ -1,31 +1,35 @@
 //! What this node has prepared: one record per claim.
 //!
 //! A record is written before anything is done for its claim (`Preparing`) and again when all is done
-//! (`Prepared`); it is removed after all is undone. Whatever a crash leaves behind therefore has a
-//! record, and a record never claims more than is there.
+//! (`Prepared`) but the CDI file, which is made from it; it is removed after all is undone. Whatever a
+//! crash leaves behind therefore has a record.
 //!
-//! One file per claim and phase: writing costs what changed, and damage costs one claim. A file names
-//! the boot in which it was made: nothing that a container was given outlives a reboot. So a pod waits
-//! for no record to reach the disk: the boot's name is there before, in a spare file, and a power cut
-//! may take or tear the rest, which stands for nothing any more. What cannot be read in its own boot
-//! was damaged; it is moved aside, never overwritten. An intent that cannot be read is none.
+//! One file per claim, to which each phase adds a line: writing costs what changed, and damage costs
+//! one claim. The file's name has the boot in which it was made: nothing that a container was given
+//! outlives a reboot, so whatever a power cut leaves of it stands for nothing any more, and a pod waits
+//! for no record to reach the disk. In its own boot a file may end in a part of a line, of a process
+//! that was killed or is still writing; the lines before it count. Anything else that cannot be read
+//! was damaged; it is moved aside, never overwritten.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::disk::{self, Blank, Disk, Entry, Stamp, Stock};
+use crate::disk::{self, Disk, Draft, Entry, Stamp};
 use crate::driver::{Access, Allocated, Claim, ClaimRef, Edits};
 
 /// The schema this version writes. Older ones are carried over by [`migrate`].
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
-/// First word of every record.
+/// First word of every file.
 const MAGIC: &str = "trainyard-claim";
+
+/// First line of every file.
+const HEADER: &[u8] = b"trainyard-claim 3\n";
 
 /// How far a claim has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,18 +101,18 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Why the bytes of a record cannot be used.
+/// Why the bytes of a file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Cut off, or not a record at all.
+    /// Not a record at all.
     #[error("it does not begin with `{MAGIC} <version>`")]
     Header,
-    /// A power cut ended its boot and may have taken the rest.
-    #[error("it is of another boot, and was not written to the end")]
-    Torn,
     /// Some byte is another one than was written.
     #[error("its checksum does not match its content")]
     Checksum,
+    /// It ends before it says that the claim is prepared, which it is.
+    #[error("its end is missing")]
+    Cut,
     /// Written by a newer version.
     #[error("it has schema {0}, and this version knows none above {SCHEMA}")]
     Newer(u32),
@@ -117,81 +121,113 @@ pub enum Unreadable {
     Content(String),
 }
 
-impl Unreadable {
-    /// Whether a part may be missing.
-    fn is_cut(&self) -> bool {
-        matches!(self, Unreadable::Header | Unreadable::Checksum)
-    }
+/// A claim's file as bytes: a header, and a line with checksum and record for each phase.
+pub fn encode(phases: &[Record]) -> Vec<u8> {
+    let lines = phases.iter().flat_map(line);
+    HEADER.iter().copied().chain(lines).collect()
 }
 
-/// A record as bytes: its head, then its tail. Spaces may be between them and follow.
-pub fn encode(record: &Record) -> Vec<u8> {
-    [head(&record.boot), tail(record)].concat()
-}
-
-/// A line with schema, checksum of the boot, and the boot.
-fn head(boot: &str) -> Vec<u8> {
-    format!("{MAGIC} {SCHEMA} {} {boot}\n", checksum(boot.as_bytes())).into_bytes()
+fn line(record: &Record) -> Vec<u8> {
+    let body = serde_json::to_vec(record).expect("a record is plain data");
+    [checksum(&body).as_bytes(), b" ", &body, b"\n"].concat()
 }
 
 fn checksum(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// A line with the checksum of the line that follows, the record.
-fn tail(record: &Record) -> Vec<u8> {
-    let body = serde_json::to_vec(record).expect("a record is plain data");
-    [checksum(&body).as_bytes(), b"\n", &body, b"\n"].concat()
-}
-
-/// Reads what [`encode`] of this or an older version wrote, in this boot or another.
-pub fn decode(bytes: &[u8], boot: &str) -> Result<Record, Unreadable> {
-    let (header, rest) = line(bytes).ok_or(Unreadable::Header)?;
+/// Reads what [`encode`] of this or an older version wrote, as far as it got: `None` if nothing was
+/// done for the claim yet. This version has the boot in the file's name, so it is left empty.
+pub fn decode(bytes: &[u8]) -> Result<Option<Record>, Unreadable> {
+    if HEADER.starts_with(bytes) {
+        return Ok(None);
+    }
+    if let Some(lines) = bytes.strip_prefix(HEADER) {
+        return last(lines);
+    }
+    let (header, rest) = cut(bytes, b'\n').ok_or(Unreadable::Header)?;
     let header = std::str::from_utf8(header).map_err(|_| Unreadable::Header)?;
     let mut words = header.splitn(4, ' ');
-    let (Some(MAGIC), Some(schema), Some(sum)) = (words.next(), words.next(), words.next()) else {
+    let (Some(MAGIC), Some(schema)) = (words.next(), words.next()) else {
         return Err(Unreadable::Header);
     };
-    match (schema.parse(), words.next()) {
-        // Its sum is that of the body, which has the boot.
-        (Ok(1), None) => whole(1, sum.as_bytes(), rest),
-        (Ok(SCHEMA), Some(of)) if sum == checksum(of.as_bytes()) => {
-            let tail = line(rest.trim_ascii_start()).ok_or(Unreadable::Checksum);
-            let record = tail.and_then(|(sum, body)| whole(SCHEMA, sum, body));
-            match record {
-                Ok(record) => Ok(Record {
-                    boot: of.to_owned(),
-                    ..record
-                }),
-                Err(Unreadable::Checksum) if of != boot => Err(Unreadable::Torn),
-                Err(why) => Err(why),
-            }
+    match (schema.parse(), words.next(), words.next()) {
+        // The sum is that of the body, which has the boot.
+        (Ok(1), Some(sum), None) => older(1, sum.as_bytes(), rest).map(Some),
+        // The sum is that of the boot. A line with the sum of the body follows, and spaces do.
+        (Ok(2), Some(sum), Some(boot)) if sum == checksum(boot.as_bytes()) => {
+            let rest = rest.trim_ascii_start();
+            let (sum, body) = cut(rest, b'\n').ok_or(Unreadable::Checksum)?;
+            let mut record = older(2, sum, body)?;
+            record.boot = boot.to_owned();
+            Ok(Some(record))
         }
-        (Ok(newer), _) if newer > SCHEMA => Err(Unreadable::Newer(newer)),
+        (Ok(newer), ..) if newer > SCHEMA => Err(Unreadable::Newer(newer)),
         _ => Err(Unreadable::Header),
     }
 }
 
-/// The first line, and what follows it.
-fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+/// What is before the first such byte, and after it.
+fn cut(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == at)?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// The record in a body, which is a line.
-fn whole(schema: u32, sum: &[u8], body: &[u8]) -> Result<Record, Unreadable> {
-    // A spare file may be longer than what it was filled with.
+/// The record of the last line.
+fn last(lines: &[u8]) -> Result<Option<Record>, Unreadable> {
+    let mut lines: Vec<_> = lines.split(|byte| *byte == b'\n').collect();
+    let part = lines.pop().unwrap_or_default();
+    let records = lines.into_iter().map(record);
+    let last = records.collect::<Result<Vec<_>, _>>()?.pop();
+    // Written to its end, which has become another byte.
+    let is_whole = || {
+        part.split_last()
+            .is_some_and(|(_, line)| record(line).is_ok())
+    };
+    let is_done = last
+        .as_ref()
+        .is_some_and(|last| last.phase == Phase::Prepared);
+    match !part.is_empty() && (is_done || is_whole()) {
+        true => Err(Unreadable::Checksum),
+        false => Ok(last),
+    }
+}
+
+fn record(line: &[u8]) -> Result<Record, Unreadable> {
+    let (sum, body) = cut(line, b' ').ok_or(Unreadable::Checksum)?;
+    checked(sum, body)?;
+    serde_json::from_slice(body).map_err(|error| Unreadable::Content(error.to_string()))
+}
+
+fn checked(sum: &[u8], body: &[u8]) -> Result<(), Unreadable> {
+    match sum == checksum(body).as_bytes() {
+        true => Ok(()),
+        false => Err(Unreadable::Checksum),
+    }
+}
+
+/// The record of an older version in its body, a line that spaces may follow.
+fn older(schema: u32, sum: &[u8], body: &[u8]) -> Result<Record, Unreadable> {
     let end = body.iter().rposition(|byte| *byte != b' ');
     let body = &body[..end.map_or(0, |last| last + 1)];
     let body = body.strip_suffix(b"\n").ok_or(Unreadable::Checksum)?;
-    if sum != checksum(body).as_bytes() {
-        return Err(Unreadable::Checksum);
-    }
+    checked(sum, body)?;
     let content = |error: serde_json::Error| Unreadable::Content(error.to_string());
     let (value, boot) = migrate(schema, serde_json::from_slice(body).map_err(content)?);
     let mut record: Record = serde_json::from_value(value).map_err(content)?;
     record.boot = boot;
     Ok(record)
+}
+
+/// The boot of a file that a power cut may have torn, if its bytes still say it: schema 2 has it in
+/// its first line.
+fn boot_in(bytes: &[u8]) -> Option<&str> {
+    let (header, _) = cut(bytes, b'\n')?;
+    let mut words = std::str::from_utf8(header).ok()?.splitn(4, ' ');
+    let (Some(MAGIC), Some("2"), Some(sum)) = (words.next(), words.next(), words.next()) else {
+        return None;
+    };
+    words.next().filter(|boot| sum == checksum(boot.as_bytes()))
 }
 
 /// Carries a record of an older schema over to [`SCHEMA`], one version at a time, and says its boot
@@ -222,25 +258,21 @@ pub struct MovedAside {
 
 /// The records of one driver on one node, shared by all its processes.
 pub struct Journal<D> {
-    disk: std::sync::Arc<D>,
+    disk: Arc<D>,
     folder: PathBuf,
     boot: String,
-    /// What was read, as long as its file has the same stamp.
+    /// Finished records that were read, as long as their files have the same stamp.
     read: Mutex<BTreeMap<String, (Stamp, Record)>>,
     moved: Mutex<Vec<MovedAside>>,
-    /// Files for both kinds of records: a pod waits for each.
-    intents: Stock<D>,
-    finished: Stock<D>,
 }
-
-/// Bytes of a spare file for the tail of a finished record: one of 16 devices fits.
-const ROOM: usize = 8 << 10;
 
 /// What became of a file.
 enum Loaded {
     Record(Record),
     /// Not there.
     Gone,
+    /// Nothing was done for its claim yet.
+    Blank,
     /// There is no record in it, or none of this version.
     Unusable,
 }
@@ -252,50 +284,42 @@ enum Newer {
     MoveAside,
 }
 
-/// Of a record whose claim is prepared.
+/// Of a claim's file.
 const SUFFIX: &str = ".claim";
-/// Of a record whose claim is being prepared.
-const INTENT: &str = ".preparing";
-/// Of a record whose claim is being undone: renaming takes no space, so it works on a full disk.
+/// Of a claim's file while the claim is being undone: renaming takes no space, so it works on a full
+/// disk.
 const UNDOING: &str = ".undoing";
+/// Of what older versions wrote in a file of its own while a claim was being prepared.
+const INTENT: &str = ".preparing";
 
-/// The claim that a file is of, by its name.
-fn uid_of(name: &str) -> Option<&str> {
-    let uid = [SUFFIX, INTENT, UNDOING]
+/// The file of a claim in a boot.
+pub fn file_name(uid: &str, boot: &str) -> String {
+    format!("{uid}.{boot}{SUFFIX}")
+}
+
+/// The claim of a file by its name, and the boot, which older versions have in the file.
+fn claim_of(name: &str) -> Option<(&str, Option<&str>)> {
+    let stem = [SUFFIX, UNDOING, INTENT]
         .iter()
         .find_map(|suffix| name.strip_suffix(suffix))?;
-    (!uid.starts_with('.')).then_some(uid)
+    let (uid, boot) = match stem.split_once('.') {
+        Some((uid, boot)) => (uid, Some(boot)),
+        None => (stem, None),
+    };
+    (!uid.is_empty()).then_some((uid, boot))
 }
 
 impl<D: Disk> Journal<D> {
     /// The journal in this folder, which is made, in this boot.
-    pub fn open(disk: std::sync::Arc<D>, folder: &Path, boot: &str) -> io::Result<Self> {
+    pub fn open(disk: Arc<D>, folder: &Path, boot: &str) -> io::Result<Self> {
         disk.make_folder(folder)?;
-        let finished = Blank {
-            head: head(boot),
-            room: ROOM,
-        };
         Ok(Journal {
-            intents: Stock::new(disk.clone(), folder, Blank::default()),
-            finished: Stock::new(disk.clone(), folder, finished),
             disk,
             folder: folder.to_owned(),
             boot: boot.to_owned(),
             read: Mutex::default(),
             moved: Mutex::default(),
         })
-    }
-
-    fn path(&self, uid: &str) -> PathBuf {
-        self.folder.join(format!("{uid}{SUFFIX}"))
-    }
-
-    fn intent(&self, uid: &str) -> PathBuf {
-        self.folder.join(format!("{uid}{INTENT}"))
-    }
-
-    fn undoing(&self, uid: &str) -> PathBuf {
-        self.folder.join(format!("{uid}{UNDOING}"))
     }
 
     fn aside(&self) -> PathBuf {
@@ -308,74 +332,111 @@ impl<D: Disk> Journal<D> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         'anew: loop {
             let mut listed = self.disk.list(&self.folder)?;
-            // A crash leaves two files of one claim: the finished record counts.
-            listed.sort_by_key(|entry| !entry.name.ends_with(SUFFIX));
+            first_what_counts(&mut listed);
             let mut found = BTreeMap::new();
             for Entry { name, stamp } in listed {
-                let Some(uid) = uid_of(&name).filter(|uid| !found.contains_key(*uid)) else {
+                let Some((uid, _)) = claim_of(&name).filter(|(uid, _)| !found.contains_key(*uid))
+                else {
                     continue;
                 };
                 let known = read.get(&name).filter(|(known, _)| *known == stamp);
                 let record = match known {
                     Some((_, record)) => record.clone(),
-                    None => match self.load(uid, &name, Newer::Leave)? {
+                    None => match self.load(&name, Newer::Leave)? {
                         Loaded::Record(record) => record,
-                        Loaded::Unusable => continue,
+                        Loaded::Blank | Loaded::Unusable => continue,
                         // Under another name now: a claim whose phase changes is not overlooked.
                         Loaded::Gone => continue 'anew,
                     },
                 };
                 found.insert(uid.to_owned(), record.clone());
-                read.insert(name, (stamp, record));
+                if record.phase == Phase::Prepared {
+                    read.insert(name, (stamp, record));
+                }
             }
             read.retain(|_, (_, record)| found.contains_key(&record.claim.uid));
             return Ok(found);
         }
     }
 
-    /// The record of one claim, for whoever is about to write it: what cannot be read is moved
-    /// aside. One that was being undone is as one that was being prepared.
-    pub fn get(&self, uid: &str) -> io::Result<Option<Record>> {
-        for suffix in [SUFFIX, INTENT, UNDOING] {
-            let name = format!("{uid}{suffix}");
-            if let Loaded::Record(record) = self.load(uid, &name, Newer::MoveAside)? {
-                return Ok(Some(record));
+    /// The record of one claim, for whoever is about to write it and excludes others: what is blank is
+    /// removed, and what cannot be read, or says less than `is_done`, is moved aside. One that was
+    /// being undone is as one that was being prepared.
+    pub fn get(&self, uid: &str, is_done: impl Fn() -> bool) -> io::Result<Option<Record>> {
+        for name in self.files_of(uid)? {
+            let loaded = self.load(&name, Newer::MoveAside)?;
+            let path = self.folder.join(&name);
+            let is_cut = || name == file_name(uid, &self.boot) && is_done();
+            match loaded {
+                Loaded::Record(record) if record.phase == Phase::Preparing && is_cut() => {
+                    self.move_aside(uid, &path, Unreadable::Cut)?;
+                }
+                Loaded::Record(record) => return Ok(Some(record)),
+                Loaded::Blank if is_cut() => self.move_aside(uid, &path, Unreadable::Cut)?,
+                Loaded::Blank => disk::discard(&*self.disk, &path)?,
+                Loaded::Gone | Loaded::Unusable => {}
             }
         }
         Ok(None)
     }
 
-    /// Whether there is a record of a claim, readable or not.
-    pub fn has(&self, uid: &str) -> io::Result<bool> {
-        let listed = self.disk.list(&self.folder)?;
-        Ok(listed.iter().any(|entry| uid_of(&entry.name) == Some(uid)))
+    /// Claims with a blank file: somebody is about to prepare them, or stopped.
+    pub fn blank(&self) -> io::Result<Vec<String>> {
+        let mut blank = Vec::new();
+        for Entry { name, .. } in self.disk.list(&self.folder)? {
+            if let Some((uid, _)) = claim_of(&name)
+                && let Loaded::Blank = self.load(&name, Newer::Leave)?
+            {
+                blank.push(uid.to_owned());
+            }
+        }
+        Ok(blank)
     }
 
-    fn load(&self, uid: &str, name: &str, newer: Newer) -> io::Result<Loaded> {
+    /// Whether there is a file of a claim, readable or not.
+    pub fn has(&self, uid: &str) -> io::Result<bool> {
+        Ok(!self.files_of(uid)?.is_empty())
+    }
+
+    fn files_of(&self, uid: &str) -> io::Result<Vec<String>> {
+        let mut listed = self.disk.list(&self.folder)?;
+        listed.retain(|entry| claim_of(&entry.name).is_some_and(|(of, _)| of == uid));
+        first_what_counts(&mut listed);
+        Ok(listed.into_iter().map(|entry| entry.name).collect())
+    }
+
+    fn load(&self, name: &str, newer: Newer) -> io::Result<Loaded> {
+        let (uid, boot) = claim_of(name).expect("a name of the journal's");
         let path = self.folder.join(name);
         let bytes = match self.disk.read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Gone),
             Err(error) => return Err(error),
         };
-        let why = match decode(&bytes, &self.boot) {
-            Ok(mut record) if record.claim.uid == uid => {
+        let is_over = |boot: Option<&str>| boot.is_some_and(|boot| boot != self.boot);
+        let why = match decode(&bytes) {
+            Ok(Some(mut record)) if record.claim.uid == uid => {
+                if let Some(boot) = boot {
+                    record.boot = boot.to_owned();
+                }
                 // One that is being undone vouches for nothing any more.
                 if !name.ends_with(SUFFIX) {
                     record.phase = Phase::Preparing;
                 }
                 return Ok(Loaded::Record(record));
             }
-            Ok(record) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
+            Ok(None) if !is_over(boot) => return Ok(Loaded::Blank),
+            Ok(None) => Unreadable::Header,
+            Ok(Some(record)) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
             Err(Unreadable::Newer(_)) if newer == Newer::Leave => return Ok(Loaded::Unusable),
-            // By a power cut, as no process sees a part of what it or another one writes.
-            Err(why) if why == Unreadable::Torn || (name.ends_with(INTENT) && why.is_cut()) => {
-                disk::discard(&*self.disk, &path)?;
-                return Ok(Loaded::Unusable);
-            }
             Err(why) => why,
         };
-        self.move_aside(uid, &path, why)?;
+        // Torn by a power cut; older versions did so for an intent only.
+        if is_over(boot.or_else(|| boot_in(&bytes))) || name.ends_with(INTENT) {
+            disk::discard(&*self.disk, &path)?;
+        } else {
+            self.move_aside(uid, &path, why)?;
+        }
         Ok(Loaded::Unusable)
     }
 
@@ -396,10 +457,6 @@ impl<D: Disk> Journal<D> {
             Err(error) => return Err(error),
         }
         self.disk.sync_folder(&aside)?;
-        if from == self.path(uid) {
-            // What its containers were given stays.
-            self.forget_intent(uid)?;
-        }
         let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         let uid = uid.to_owned();
         moved.push(MovedAside { uid, path, why });
@@ -419,65 +476,50 @@ impl<D: Disk> Journal<D> {
             .collect())
     }
 
-    /// Writes a record, of this boot. Once it is finished its intent is good for nothing, but still
-    /// there.
-    pub fn put(&self, record: &Record) -> io::Result<()> {
+    /// The file of a claim that has no record, still blank: it stays when it is given a phase.
+    pub fn create(&self, uid: &str) -> io::Result<Draft> {
+        let path = self.folder.join(file_name(uid, &self.boot));
+        Draft::create(self.disk.clone(), path)
+    }
+
+    /// Writes down a phase of a claim, of this boot, behind the one before.
+    pub fn put(&self, file: &mut Draft, record: &Record) -> io::Result<()> {
         debug_assert_eq!(record.boot, self.boot, "another boot is over");
-        let uid = &record.claim.uid;
         match record.phase {
-            Phase::Preparing => self.intents.write(&self.intent(uid), &encode(record)),
-            Phase::Prepared => self.finished.write(&self.path(uid), &tail(record)),
+            Phase::Preparing => {
+                file.append(&encode(std::slice::from_ref(record)))?;
+                file.keep();
+                Ok(())
+            }
+            Phase::Prepared => file.append(&line(record)),
         }
-    }
-
-    /// Removes the intent of a finished record.
-    pub fn forget_intent(&self, uid: &str) -> io::Result<()> {
-        disk::discard(&*self.disk, &self.intent(uid))
-    }
-
-    /// Whether records would be written without waiting for the disk.
-    pub fn is_quick(&self) -> bool {
-        self.finished.is_quick()
-    }
-
-    /// Makes spare files for the records to come.
-    pub fn stock(&self) -> io::Result<()> {
-        self.intents.refill()?;
-        self.finished.refill()
     }
 
     /// Marks that a claim is about to be undone: from now on its record vouches for nothing, as an
     /// intent never did.
     pub fn begin_undo(&self, uid: &str) -> io::Result<()> {
-        match self.disk.rename(&self.path(uid), &self.undoing(uid)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        for name in self.files_of(uid)? {
+            if let Some(stem) = name.strip_suffix(SUFFIX) {
+                let undoing = self.folder.join(format!("{stem}{UNDOING}"));
+                self.disk.rename(&self.folder.join(&name), &undoing)?;
+            }
         }
+        Ok(())
     }
 
     /// Removes a record; one that is gone is fine. Should a power cut bring it back, its boot is over
     /// and it is removed again.
     pub fn remove(&self, uid: &str) -> io::Result<()> {
-        for path in [self.path(uid), self.intent(uid), self.undoing(uid)] {
-            disk::discard(&*self.disk, &path)?;
+        for name in self.files_of(uid)? {
+            disk::discard(&*self.disk, &self.folder.join(name))?;
         }
         Ok(())
     }
+}
 
-    /// Removes the temporary files of claims that `idle` says nobody is writing.
-    pub fn sweep(&self, mut idle: impl FnMut(&str) -> io::Result<bool>) -> io::Result<()> {
-        for entry in self.disk.list(&self.folder)? {
-            let written = entry.name.strip_prefix('.');
-            let uid = written.and_then(|name| uid_of(name.strip_suffix(".tmp")?));
-            if let Some(uid) = uid
-                && idle(uid)?
-            {
-                let path = self.folder.join(&entry.name);
-                disk::discard(&*self.disk, &path)?;
-            }
-        }
-        Ok(())
-    }
+/// Older versions may leave two files of one claim: what was prepared counts.
+fn first_what_counts(listed: &mut [Entry]) {
+    listed.sort_by_key(|entry| !entry.name.ends_with(SUFFIX));
 }
 
 #[cfg(test)]
@@ -518,54 +560,118 @@ mod tests {
         }
     }
 
+    /// As [`Record::begin`] makes it.
+    fn intent() -> Record {
+        Record {
+            phase: Phase::Preparing,
+            edits: Vec::new(),
+            ..record()
+        }
+    }
+
+    /// Without what the file's name says.
+    fn unnamed(record: Record) -> Record {
+        Record {
+            boot: String::new(),
+            ..record
+        }
+    }
+
     /// Kept as long as an upgrade from these versions is allowed: never to be edited.
-    const RELEASED: [&[u8]; 2] = [
-        include_bytes!("../tests/journal/schema-1.claim"),
-        include_bytes!("../tests/journal/schema-2.claim"),
+    const RELEASED: [(&[u8], &str); 3] = [
+        (include_bytes!("../tests/journal/schema-1.claim"), BOOT),
+        (include_bytes!("../tests/journal/schema-2.claim"), BOOT),
+        (include_bytes!("../tests/journal/schema-3.claim"), ""),
     ];
 
     #[test]
     fn records_of_every_released_schema_are_read() {
-        for bytes in RELEASED {
-            assert_eq!(decode(bytes, BOOT), Ok(record()));
-            assert_eq!(decode(bytes, "another boot"), Ok(record()));
+        for (bytes, boot) in RELEASED {
+            let expected = Record {
+                boot: boot.into(),
+                ..record()
+            };
+            assert_eq!(decode(bytes), Ok(Some(expected)));
         }
-        assert_eq!(RELEASED.last().unwrap(), &encode(&record()));
+        let now = encode(&[intent(), record()]);
+        assert_eq!(RELEASED.last().unwrap().0, now);
     }
 
     #[test]
-    fn any_flipped_bit_and_any_cut_is_noticed() {
-        for bytes in RELEASED {
+    fn any_flipped_bit_is_noticed_and_no_cut_makes_a_record() {
+        for (bytes, boot) in RELEASED {
             for at in 0..bytes.len() {
-                assert!(decode(&bytes[..at], BOOT).is_err(), "cut at {at}");
+                let phase = decode(&bytes[..at]).map(|read| read.map(|record| record.phase));
+                let whole = Ok(Some(Phase::Prepared));
+                assert!(phase != whole, "cut at {at}");
+                assert!(boot.is_empty() || at == 0 || phase.is_err() || phase == Ok(None));
                 for bit in 0..8 {
                     let mut damaged = bytes.to_vec();
                     damaged[at] ^= 1 << bit;
-                    let read = decode(&damaged, BOOT);
-                    assert!(
-                        read.is_err() && read != Err(Unreadable::Torn),
-                        "byte {at}, bit {bit}"
-                    );
+                    assert!(decode(&damaged).is_err(), "byte {at}, bit {bit}");
                 }
             }
         }
     }
 
     #[test]
+    fn a_file_says_how_far_its_claim_has_come() {
+        let [header, begun, done] = [&[][..], &[intent()], &[intent(), record()]].map(encode);
+        for length in 0..done.len() {
+            let read = decode(&done[..length]);
+            let expected = (length >= begun.len()).then(|| unnamed(intent()));
+            assert_eq!(read, Ok(expected), "{length} bytes of {}", done.len());
+        }
+        assert_eq!(header, HEADER);
+        for more in [&b"more"[..], b"more\n"] {
+            let read = decode(&[&done, more].concat());
+            assert_eq!(read, Err(Unreadable::Checksum));
+        }
+    }
+
+    #[test]
     fn what_a_power_cut_tore_is_none_and_what_was_damaged_is_evidence() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("u1.claim");
-        let bytes = encode(&record());
-        let begins = head(BOOT).len();
-        for length in begins..bytes.len() {
+        let path = |name: &str| folder.path().join(name);
+        let (second, third) = (RELEASED[1].0, RELEASED[2].0);
+        let torn = |bytes: &[u8], length, with| {
             let mut torn = bytes[..length].to_vec();
-            torn.resize(bytes.len(), b' ');
+            torn.resize(bytes.len(), with);
+            torn
+        };
+        let mut files = vec![(file_name("u1", BOOT), b"damaged".to_vec())];
+        for length in 0..HEADER.len() {
+            files.push((file_name("u1", BOOT), torn(third, length, 0)));
+        }
+        for length in 4096..second.len() {
+            files.push(("u1.claim".into(), torn(second, length, b' ')));
+        }
+        for (name, bytes) in files {
             for (boot, damaged) in [("another boot", false), (BOOT, true)] {
                 let journal = Journal::open(Arc::new(LocalDisk), folder.path(), boot).unwrap();
-                fs::write(&path, &torn).unwrap();
+                fs::write(path(&name), &bytes).unwrap();
                 assert!(journal.records().unwrap().is_empty());
-                assert!(!path.exists());
+                assert!(!path(&name).exists());
                 assert_eq!(journal.take_moved_aside().len(), usize::from(damaged));
+            }
+        }
+    }
+
+    #[test]
+    fn a_blank_file_is_none_unless_its_claim_is_prepared() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
+        let path = folder.path().join(file_name("u1", BOOT));
+        for length in [0, HEADER.len() - 3, HEADER.len() + 40] {
+            for is_done in [false, true] {
+                fs::write(&path, &encode(&[intent()])[..length]).unwrap();
+                assert_eq!(journal.blank().unwrap(), ["u1"]);
+                assert!(journal.records().unwrap().is_empty());
+                assert!(journal.has("u1").unwrap(), "somebody may be at it");
+                assert_eq!(journal.get("u1", || is_done).unwrap(), None);
+                assert!(!journal.has("u1").unwrap());
+                let moved = journal.take_moved_aside();
+                assert_eq!(moved.len(), usize::from(is_done));
             }
         }
     }
@@ -582,7 +688,7 @@ mod tests {
             assert!(journal.records().unwrap().is_empty());
             assert_eq!(journal.take_moved_aside(), [], "its process may be running");
             assert!(journal.has("u1").unwrap());
-            assert_eq!(journal.get("u1").unwrap(), None);
+            assert_eq!(journal.get("u1", || false).unwrap(), None);
             let moved = journal.take_moved_aside();
             assert_eq!(moved.len(), 1);
             assert_eq!(moved[0].why, Unreadable::Newer(7));
@@ -592,78 +698,74 @@ mod tests {
         assert_eq!(journal.unreadable().unwrap(), ["u1", "u1"]);
     }
 
+    fn put(journal: &Journal<LocalDisk>, phases: &[Record]) {
+        let mut file = journal.create(&phases[0].claim.uid).unwrap();
+        for record in phases {
+            journal.put(&mut file, record).unwrap();
+        }
+    }
+
     #[test]
     fn another_process_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let open = || Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
         let (ours, theirs) = (open(), open());
-        let mut record = record();
-        ours.put(&record).unwrap();
-        assert_eq!(ours.records().unwrap().len(), 1);
-        theirs.remove(&record.claim.uid).unwrap();
-        record.phase = Phase::Preparing;
-        theirs.put(&record).unwrap();
-        let seen = ours.records().unwrap();
-        assert_eq!(seen[&record.claim.uid].phase, Phase::Preparing);
-        theirs.remove(&record.claim.uid).unwrap();
+        let uid = record().claim.uid;
+        for phases in [vec![intent(), record()], vec![intent()]] {
+            put(&theirs, &phases);
+            assert_eq!(ours.records().unwrap()[&uid], *phases.last().unwrap());
+            assert_eq!(ours.get(&uid, || false).unwrap(), phases.last().cloned());
+            theirs.begin_undo(&uid).unwrap();
+            let seen = ours.records().unwrap();
+            assert_eq!(seen[&uid].phase, Phase::Preparing);
+            assert_eq!(ours.get(&uid, || false).unwrap(), seen.get(&uid).cloned());
+            theirs.remove(&uid).unwrap();
+            assert!(ours.records().unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_record_stands_as_soon_as_its_line_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
+        let (ours, theirs) = (open(), open());
+        let uid = record().claim.uid;
+        let mut file = theirs.create(&uid).unwrap();
         assert!(ours.records().unwrap().is_empty());
+        for record in [intent(), record()] {
+            theirs.put(&mut file, &record).unwrap();
+            assert_eq!(ours.records().unwrap()[&uid], record);
+        }
+        drop(file);
+        assert_eq!(ours.records().unwrap()[&uid], record());
+        drop(theirs.create("u1").unwrap());
+        assert!(!ours.has("u1").unwrap(), "nothing was done");
     }
 
     #[test]
-    fn a_damaged_record_has_no_intent() {
+    fn what_older_versions_left_is_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
-        let mut record = record();
-        let uid = record.claim.uid.clone();
-        for phase in [Phase::Preparing, Phase::Prepared] {
-            record.phase = phase;
-            journal.put(&record).unwrap();
+        let uid = record().claim.uid;
+        for (bytes, _) in &RELEASED[..2] {
+            let write = |suffix: &str, bytes: &[u8]| {
+                fs::write(folder.path().join(format!("{uid}{suffix}")), bytes).unwrap();
+            };
+            // Both are there after a crash.
+            write(".preparing", bytes);
+            let begun = journal.get(&uid, || true).unwrap().unwrap();
+            assert_eq!(begun.phase, Phase::Preparing);
+            write(".claim", bytes);
+            assert_eq!(journal.records().unwrap()[&uid], record());
+            assert_eq!(journal.get(&uid, || true).unwrap(), Some(record()));
+            journal.begin_undo(&uid).unwrap();
+            assert_eq!(journal.records().unwrap()[&uid].phase, Phase::Preparing);
+            journal.remove(&uid).unwrap();
+            assert!(!journal.has(&uid).unwrap());
+            write(".preparing", &bytes[..40]);
+            assert_eq!(journal.get(&uid, || true).unwrap(), None);
+            assert!(!journal.has(&uid).unwrap());
         }
-        fs::write(journal.path(&uid), b"damaged").unwrap();
-        assert!(journal.records().unwrap().is_empty());
-        assert!(!journal.has(&uid).unwrap());
-        assert_eq!(journal.take_moved_aside().len(), 1);
-    }
-
-    #[test]
-    fn an_intent_that_a_power_cut_tore_is_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
-        for length in [0, 40] {
-            let torn = &encode(&record())[..length];
-            fs::write(folder.path().join("u1.preparing"), torn).unwrap();
-            assert!(journal.has("u1").unwrap());
-            assert!(journal.records().unwrap().is_empty());
-            assert!(!journal.has("u1").unwrap());
-            assert_eq!(journal.take_moved_aside(), []);
-        }
-    }
-
-    #[test]
-    fn a_record_fills_a_spare_file_or_does_without() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(Arc::new(LocalDisk), folder.path(), BOOT).unwrap();
-        journal.stock().unwrap();
-        let mut record = record();
-        // More than are in stock, and the last one has more than a spare file has room for.
-        for number in 0..8 {
-            record.claim.uid = format!("u{number}");
-            if number == 7 {
-                record.devices = vec![record.devices[0].clone(); 1000];
-            }
-            for phase in [Phase::Preparing, Phase::Prepared] {
-                record.phase = phase;
-                journal.put(&record).unwrap();
-                let found = journal.get(&record.claim.uid).unwrap();
-                assert_eq!(found, Some(record.clone()));
-                assert_eq!(journal.records().unwrap()[&record.claim.uid], record);
-            }
-            journal.forget_intent(&record.claim.uid).unwrap();
-        }
-        journal.stock().unwrap();
-        record.allocation = "another".into();
-        journal.put(&record).unwrap();
-        assert_eq!(journal.records().unwrap()[&record.claim.uid], record);
         assert_eq!(journal.take_moved_aside(), []);
     }
 

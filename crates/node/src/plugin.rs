@@ -211,10 +211,6 @@ impl Plugin {
         tasks.spawn(until(stop.subscribe(), async move {
             expecting.prepare_expected().await;
         }));
-        let stocked = claims.clone();
-        tasks.spawn(until(stop.subscribe(), async move {
-            stocked.keep_stock().await;
-        }));
         let mut restarts = registration.clone();
         tasks.spawn(until(stop.subscribe(), async move {
             loop {

@@ -2,14 +2,15 @@
 //! that a crash at any point leaves repairable.
 //!
 //! ```text
-//! prepare:    intent ─▶ Driver::prepare ─▶ CDI file ─▶ finished record ─▶ answer ─▶ intent gone
+//! prepare:    intent ─▶ Driver::prepare ─▶ finished record ─▶ CDI file ─▶ answer
 //! unprepare:  record marked ─▶ Driver::unprepare ─▶ CDI file gone ─▶ record gone ─▶ answer
 //! ```
 //!
 //! Everything here may block, so it is called on threads that may, or where [`Preparer::is_quick`] says
 //! that there is nothing to wait for. Two locks exclude other threads and the other instance during a
 //! rolling update: one per claim for the whole of a call, and one for the moment in which a claim's
-//! devices are looked up and entered. Claims with different devices are prepared in parallel.
+//! devices are looked up and entered. Claims with different devices are prepared in parallel. Nothing
+//! waits for the disk: whatever a power cut takes, it ends the boot for which it was written.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cdi;
-use crate::disk::{self, Blank, Disk, Lock, Stock};
+use crate::disk::{self, Disk, Draft, Lock};
 use crate::driver::{Claim, ClaimRef, Driver, DriverError, Edits, PrepareError};
 use crate::journal::{Journal, MovedAside, Phase, Record};
 
@@ -91,12 +92,16 @@ pub struct Places {
 pub struct Begun {
     uid: String,
     record: Option<Record>,
-    lock: Box<dyn Lock>,
+    drafts: Option<Drafts>,
+    _lock: Box<dyn Lock>,
 }
 
-/// What is left to do for a claim that is prepared, once the kubelet has heard of it. Nobody else
-/// works on the claim until it is done.
-pub struct Rest(Option<(String, Box<dyn Lock>)>);
+/// The files of a claim, made before it is known what is in them: a file system takes longer for a
+/// new name than for a line.
+struct Drafts {
+    journal: Draft,
+    cdi: Draft,
+}
 
 /// Prepares the claims of one driver.
 pub struct Preparer<H, K> {
@@ -104,7 +109,6 @@ pub struct Preparer<H, K> {
     name: String,
     disk: Arc<K>,
     journal: Journal<K>,
-    cdi: Stock<K>,
     places: Places,
     boot: String,
 }
@@ -128,7 +132,6 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         Ok(Preparer {
             driver,
             name: name.to_owned(),
-            cdi: Stock::new(disk.clone(), &places.cdi, Blank::default()),
             disk,
             journal,
             places,
@@ -136,7 +139,7 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         })
     }
 
-    /// What can be done for a claim while it is being read from the API server.
+    /// Takes a claim, as soon as nobody else works on it.
     pub fn begin(&self, uid: &str) -> Result<Begun, Error> {
         let lock = self.lock(uid)?;
         self.begun(uid, lock)
@@ -149,13 +152,35 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
     }
 
     fn begun(&self, uid: &str, lock: Box<dyn Lock>) -> Result<Begun, Error> {
-        let (record, uid) = (self.read(uid)?, uid.to_owned());
-        Ok(Begun { uid, record, lock })
+        Ok(Begun {
+            uid: uid.to_owned(),
+            record: self.read(uid)?,
+            drafts: None,
+            _lock: lock,
+        })
     }
 
-    /// Whether preparing and unpreparing would wait neither for the disk nor for the driver.
+    /// What can be done for a claim that is about to be prepared while it is read from the API server.
+    pub fn make_ready(&self, begun: &mut Begun) -> Result<(), Error> {
+        if begun.record.is_none() && begun.drafts.is_none() {
+            begun.drafts = Some(self.drafts(&begun.uid)?);
+        }
+        Ok(())
+    }
+
+    fn drafts(&self, uid: &str) -> Result<Drafts, Error> {
+        let journal = self.journal.create(uid);
+        let journal =
+            journal.map_err(|source| failed("make the record of claim", Path::new(uid), source))?;
+        let path = disk::temporary_of(&self.cdi_path(uid));
+        let cdi = Draft::create(self.disk.clone(), path.clone())
+            .map_err(|source| failed("make", &path, source))?;
+        Ok(Drafts { journal, cdi })
+    }
+
+    /// Whether preparing and unpreparing would not wait for the driver.
     pub fn is_quick(&self) -> bool {
-        self.journal.is_quick() && self.driver.is_quick()
+        self.driver.is_quick()
     }
 
     /// Prepares a claim, or confirms that it is prepared.
@@ -163,21 +188,24 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         &self,
         begun: Begun,
         claim: &Claim,
-    ) -> Result<(Vec<PreparedDevice>, Rest), PrepareError> {
-        let Begun { uid, record, lock } = begun;
-        debug_assert_eq!(uid, claim.claim.uid, "begun for another claim");
-        if let Some(record) = record {
-            if self.stands(&record) && record.is_of(claim) {
-                self.write_cdi(&record)?;
-                return Ok((self.answer(&record), Rest(None)));
+    ) -> Result<Vec<PreparedDevice>, PrepareError> {
+        debug_assert_eq!(begun.uid, claim.claim.uid, "begun for another claim");
+        if let Some(record) = &begun.record {
+            if self.stands(record) && record.is_of(claim) {
+                self.repair_cdi(record)?;
+                return Ok(self.answer(record));
             }
             // Half-way when something stopped, or of another boot, or of an allocation that is over.
-            self.undo(&record)?;
+            self.undo(record)?;
         }
+        let mut drafts = match begun.drafts {
+            Some(drafts) => drafts,
+            None => self.drafts(&begun.uid)?,
+        };
         let mut record = Record::begin(claim, &self.boot);
-        self.enter(&record)?;
-        match self.carry_out(claim, &mut record) {
-            Ok(()) => Ok((self.answer(&record), Rest(Some((uid, lock))))),
+        self.enter(&mut drafts.journal, &record)?;
+        match self.carry_out(claim, &mut record, drafts) {
+            Ok(()) => Ok(self.answer(&record)),
             Err(error) => {
                 // Should the undo fail as well, the record stays and the next call tries again.
                 self.undo(&record)?;
@@ -186,20 +214,14 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         }
     }
 
-    /// Does what is left after [`Preparer::prepare`]. What fails is done when the claim is undone.
-    pub fn finish(&self, rest: Rest) {
-        if let Some((uid, _lock)) = rest.0 {
-            let _ = self.journal.forget_intent(&uid);
-        }
-    }
-
     /// The answer for a claim that is prepared already, when nobody can say what it is allocated.
     pub fn recall(&self, begun: Begun) -> Result<Option<Vec<PreparedDevice>>, Error> {
-        let Some(record) = begun.record.filter(|record| self.stands(record)) else {
+        let record = begun.record.as_ref();
+        let Some(record) = record.filter(|record| self.stands(record)) else {
             return Ok(None);
         };
-        self.write_cdi(&record)?;
-        Ok(Some(self.answer(&record)))
+        self.repair_cdi(record)?;
+        Ok(Some(self.answer(record)))
     }
 
     /// Undoes a claim, whatever there is of it.
@@ -237,14 +259,6 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         Ok(records.into_values().map(|record| record.claim).collect())
     }
 
-    /// Makes ready what the next claims' files are written to, while nobody waits.
-    pub fn stock(&self) -> Result<(), Error> {
-        let Places { state, cdi } = &self.places;
-        let on = |folder| move |source| failed("make spare files in", folder, source);
-        self.journal.stock().map_err(on(state))?;
-        self.cdi.refill().map_err(on(cdi))
-    }
-
     /// Records that could not be read, since this was last asked.
     pub fn take_moved_aside(&self) -> Vec<MovedAside> {
         self.journal.take_moved_aside()
@@ -255,7 +269,13 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         record.phase == Phase::Prepared && record.boot == self.boot
     }
 
-    fn carry_out(&self, claim: &Claim, record: &mut Record) -> Result<(), PrepareError> {
+    fn carry_out(
+        &self,
+        claim: &Claim,
+        record: &mut Record,
+        drafts: Drafts,
+    ) -> Result<(), PrepareError> {
+        let Drafts { mut journal, cdi } = drafts;
         let edits = self.driver.prepare(claim)?;
         if edits.len() != claim.devices.len() {
             return Err(PrepareError::Refused(format!(
@@ -267,13 +287,17 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         }
         record.edits = edits;
         record.phase = Phase::Prepared;
-        self.write_cdi(record)?;
-        self.put(record)?;
+        self.put(&mut journal, record)?;
+        // Last, as it wakes who watches the folder. Without it no answer was given yet.
+        match self.spec(record) {
+            Some(bytes) => self.write_cdi(&record.claim.uid, cdi, &bytes)?,
+            None => self.remove_cdi(&record.claim.uid)?,
+        }
         Ok(())
     }
 
     /// Writes the intent, if no other claim holds one of its devices.
-    fn enter(&self, record: &Record) -> Result<(), PrepareError> {
+    fn enter(&self, file: &mut Draft, record: &Record) -> Result<(), PrepareError> {
         let _journal = self.lock(".journal")?;
         for other in self.records()?.values() {
             // Nothing of another boot is in use any more.
@@ -287,7 +311,7 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
                 )));
             }
         }
-        self.put(record)?;
+        self.put(file, record)?;
         Ok(())
     }
 
@@ -329,12 +353,16 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         }
     }
 
-    /// Temporary files of processes that were killed.
+    /// Blank files of processes that were killed.
     fn sweep(&self) -> Result<(), Error> {
-        let locks = disk::locks(&self.places.state);
-        self.journal
-            .sweep(|uid| Ok(self.disk.try_lock(&locks, uid)?.is_some()))
-            .map_err(|source| failed("clean", &self.places.state, source))
+        let blank = self.journal.blank();
+        let folder = &self.places.state;
+        for uid in blank.map_err(|source| failed("clean", folder, source))? {
+            if let Some(_claim) = self.try_lock(&uid)? {
+                self.read(&uid)?;
+            }
+        }
+        Ok(())
     }
 
     /// CDI files without a record. Those of a record that was moved aside stay until the kubelet
@@ -346,8 +374,8 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         let unreadable = self.journal.unreadable().map_err(on("list"))?;
         let unreadable: BTreeSet<_> = unreadable.into_iter().collect();
         for file in files.into_iter().map(|entry| entry.name) {
-            let temporary = cdi::temporary_of(&file);
-            let Some(uid) = cdi::claim_of(&self.name, temporary.unwrap_or(&file)) else {
+            let draft = disk::final_name_of(&file);
+            let Some(uid) = cdi::claim_of(&self.name, draft.unwrap_or(&file)) else {
                 continue;
             };
             let Some(_claim) = self.try_lock(uid)? else {
@@ -355,7 +383,7 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
             };
             let recorded = self.journal.has(uid).map_err(on("clean"))?;
             let kept = recorded || unreadable.contains(uid);
-            if temporary.is_some() || !kept {
+            if draft.is_some() || !kept {
                 disk::discard(&*self.disk, &folder.join(&file)).map_err(on("clean"))?;
             }
         }
@@ -382,23 +410,34 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
             .collect()
     }
 
-    /// Makes the CDI file what the record says; a file that is so already is left alone.
-    fn write_cdi(&self, record: &Record) -> Result<(), Error> {
-        let path = self.cdi_path(&record.claim.uid);
+    /// The CDI file of a record; `None` if it changes no container.
+    fn spec(&self, record: &Record) -> Option<Vec<u8>> {
         let names: Vec<String> = (0..record.edits.len())
             .map(|index| cdi::device_name(&record.claim.uid, index))
             .collect();
         let devices = names.iter().map(String::as_str).zip(&record.edits);
-        let Some(bytes) = cdi::spec(&self.name, devices) else {
-            return self.remove_cdi(&record.claim.uid);
+        cdi::spec(&self.name, devices)
+    }
+
+    /// Makes the CDI file what the record says; a file that is so already is left alone.
+    fn repair_cdi(&self, record: &Record) -> Result<(), Error> {
+        let uid = &record.claim.uid;
+        let Some(bytes) = self.spec(record) else {
+            return self.remove_cdi(uid);
         };
+        let path = self.cdi_path(uid);
         if self.disk.read(&path).is_ok_and(|found| found == bytes) {
             return Ok(());
         }
-        // No container outlives a power cut, and what is left of the file then is removed.
-        self.cdi
-            .write(&path, &bytes)
-            .map_err(|source| failed("write", &path, source))
+        let draft = Draft::create(self.disk.clone(), disk::temporary_of(&path))
+            .map_err(|source| failed("write", &path, source))?;
+        self.write_cdi(uid, draft, &bytes)
+    }
+
+    fn write_cdi(&self, uid: &str, mut draft: Draft, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.cdi_path(uid);
+        let written = draft.append(bytes).and_then(|()| draft.publish(&path));
+        written.map_err(|source| failed("write", &path, source))
     }
 
     fn remove_cdi(&self, uid: &str) -> Result<(), Error> {
@@ -425,8 +464,9 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
     }
 
     fn read(&self, uid: &str) -> Result<Option<Record>, Error> {
+        let has_cdi = || self.disk.read(&self.cdi_path(uid)).is_ok();
         self.journal
-            .get(uid)
+            .get(uid, has_cdi)
             .map_err(|source| failed("read the record of claim", Path::new(uid), source))
     }
 
@@ -436,10 +476,10 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
             .map_err(|source| failed("read the journal in", &self.places.state, source))
     }
 
-    fn put(&self, record: &Record) -> Result<(), Error> {
+    fn put(&self, file: &mut Draft, record: &Record) -> Result<(), Error> {
         let uid = Path::new(&record.claim.uid);
         self.journal
-            .put(record)
+            .put(file, record)
             .map_err(|source| failed("write the record of claim", uid, source))
     }
 }

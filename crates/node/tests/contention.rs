@@ -86,15 +86,11 @@ fn no_device_has_two_holders_and_nothing_is_left() {
                     let claim = claim(worker, round);
                     // The others let go of their devices, so this ends.
                     let begin = || preparer.begin(&claim.claim.uid).expect("it begins");
-                    let rest = loop {
-                        let error = match preparer.prepare(begin(), &claim) {
-                            Ok((_, rest)) => break rest,
-                            Err(error) => error.to_string(),
-                        };
+                    while let Err(error) = preparer.prepare(begin(), &claim) {
+                        let error = error.to_string();
                         assert!(error.contains("still prepared for claim"), "{error}");
                         assert!(!hardware.0.is_poisoned(), "another worker failed");
-                    };
-                    preparer.finish(rest);
+                    }
                     let undone = preparer.unprepare(begin(), &claim.claim);
                     undone.expect("it is undone");
                 }

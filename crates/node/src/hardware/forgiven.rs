@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use trainyard_inventory::machine::Ecc;
 use trainyard_model::Text;
 
-use crate::disk::{self, Disk, Durability, LocalDisk};
+use crate::disk::{self, Disk, LocalDisk};
 
 const SCHEMA: u32 = 1;
 
@@ -115,7 +115,7 @@ impl Store {
         let bytes = serde_json::to_vec(&file).expect("counters are plain data");
         LocalDisk.make_folder(&disk::lock_folder(&self.folder))?;
         let _writer = LocalDisk.lock(&disk::locks(&self.folder), ".forgiven")?;
-        disk::replace(&LocalDisk, &self.path(), &bytes, Durability::Content)
+        disk::replace(&self.path(), &bytes)
     }
 }
 

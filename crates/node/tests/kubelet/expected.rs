@@ -9,7 +9,7 @@ use trainyard_node::driver::ClaimRef;
 use trainyard_node::plugin::Plugin;
 
 use crate::hardware::Hardware;
-use crate::{DRIVER, Machine, NODE, claim};
+use crate::{DRIVER, Machine, NODE, claim, record_of};
 
 const OTHER: &str = "b.example";
 
@@ -83,7 +83,9 @@ async fn what_fails_before_the_kubelet_asks_is_tried_again_when_it_does() {
     other.hardware.state().resets = 1;
     ask_until(&machine, &a, &other.hardware, "unprepare a").await;
     assert!(machine.kubelet.prepare(OTHER, &a).await.is_ok());
-    machine.until_files("other/claims", &["a.claim"]).await;
+    machine
+        .until_files("other/claims", &[&record_of("a")])
+        .await;
     plugin.stop().await;
     other.plugin.stop().await;
 }

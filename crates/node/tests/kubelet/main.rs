@@ -18,6 +18,7 @@ use hardware::Hardware;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use trainyard_node::driver::ClaimRef;
+use trainyard_node::journal::file_name;
 use trainyard_node::plugin::{Config, Instance, Plugin};
 use trainyard_testkit::node::api::FakeApi;
 use trainyard_testkit::node::kubelet::{FakeKubelet, Speaks};
@@ -100,6 +101,12 @@ impl Machine {
         names.sort();
         names
     }
+}
+
+/// The name of a claim's file in the journal.
+fn record_of(uid: &str) -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    file_name(uid, boot.trim())
 }
 
 fn claim(uid: &str) -> ClaimRef {

@@ -1,22 +1,13 @@
 //! Claims come and go, and what may pass is tried again while the kubelet waits.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::{sleep, timeout};
-use trainyard_node::disk::{Blank, Disk, LocalDisk};
 use trainyard_node::plugin::Registration;
 use trainyard_testkit::node::api::FakeApi;
 use trainyard_testkit::node::kubelet::Speaks;
 
 use crate::{DRIVER, Machine, NODE, claim};
-
-/// How long a test waits for what must happen.
-const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_comes_and_goes_in_both_versions() {
@@ -55,56 +46,19 @@ async fn a_claim_comes_and_goes_in_both_versions() {
     }
 }
 
-/// Files of a folder that have no name and are held open, by their inodes: the spare ones.
-fn spares(folder: &Path) -> BTreeSet<u64> {
-    let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let unnamed = open.filter(|entry| {
-        let target = fs::read_link(entry.path());
-        target.is_ok_and(|target| target.starts_with(folder) && !target.exists())
-    });
-    unnamed
-        .filter_map(|entry| Some(fs::metadata(entry.path()).ok()?.ino()))
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn spare_files_are_there_for_the_next_claim() {
+async fn a_claim_that_is_not_prepared_leaves_no_files() {
     let machine = Machine::new();
-    let (journal, cdi) = (
-        machine.path().join("state/claims"),
-        machine.path().join("cdi"),
-    );
-    let now = || (spares(&journal), spares(&cdi));
     let plugin = machine.start().await;
-    let none = LocalDisk
-        .spare(machine.path(), &Blank::default())
-        .unwrap()
-        .is_none();
-    // Those of the journal are for intents and for finished records.
-    let full = if none { (0, 0) } else { (8, 4) };
-    let stocked = async || {
-        loop {
-            let (records, files) = now();
-            if (records.len(), files.len()) == full {
-                return (records, files);
-            }
-            sleep(Duration::from_millis(10)).await;
+    let [unknown, elsewhere] = ["unknown", "elsewhere"].map(claim);
+    machine.api.allocate(&elsewhere, &[("other", NODE, "x")]);
+    for claim in [unknown, elsewhere] {
+        assert!(machine.kubelet.prepare(DRIVER, &claim).await.is_err());
+        for folder in ["cdi", "state/claims"] {
+            assert!(machine.files(folder).is_empty(), "{folder}");
         }
-    };
-    let (records, files) = timeout(LIMIT, stocked()).await.unwrap();
-    let a = claim("a");
-    machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
-    machine.kubelet.prepare(DRIVER, &a).await.unwrap();
-    machine.until_files("state/claims", &["a.claim"]).await;
-    for (folder, spares) in [(&journal, records), (&cdi, files)] {
-        let made: Vec<_> = fs::read_dir(folder).unwrap().flatten().collect();
-        let written: Vec<_> = made.iter().filter(|entry| entry.path().is_file()).collect();
-        assert_eq!(written.len(), 1);
-        assert!(none || spares.contains(&written[0].metadata().unwrap().ino()));
     }
-    timeout(LIMIT, stocked()).await.unwrap();
     plugin.stop().await;
-    assert_eq!(now(), (BTreeSet::new(), BTreeSet::new()));
 }
 
 /// One thread has the plugin, the kubelet and this test.

@@ -10,7 +10,7 @@ use trainyard_testkit::node::api::FakeApi;
 use trainyard_testkit::node::kubelet::FakeKubelet;
 
 use crate::hardware::State;
-use crate::{DRIVER, Machine, NODE, claim};
+use crate::{DRIVER, Machine, NODE, claim, record_of};
 
 fn record(uid: &str, boot: &str) -> Vec<u8> {
     let devices = vec![Allocated {
@@ -26,7 +26,7 @@ fn record(uid: &str, boot: &str) -> Vec<u8> {
         configs: Vec::new(),
         object: Default::default(),
     };
-    journal::encode(&Record::begin(&claim, boot))
+    journal::encode(&[Record::begin(&claim, boot)])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,14 +37,19 @@ async fn leftovers_are_removed_and_what_is_not_ours_stays() {
         fs::create_dir_all(machine.path().join(folder)).unwrap();
     }
     let write = |file: &str, bytes: &[u8]| fs::write(machine.path().join(file), bytes).unwrap();
-    write(
-        "state/claims/reboot.claim",
-        &record("reboot", "another boot"),
-    );
-    write("state/claims/.half.claim.tmp", b"half");
-    write("state/claims/torn.claim", b"torn");
+    let earlier = |uid| journal::file_name(uid, "another-boot");
+    let records = [
+        (earlier("reboot"), record("reboot", "another-boot")),
+        (earlier("cut"), b"trainy".into()),
+        (record_of("blank"), b"".into()),
+        (record_of("torn"), b"torn".into()),
+    ];
+    for (name, bytes) in records {
+        write(&format!("state/claims/{name}"), &bytes);
+    }
     write("cdi/a.example-claim_reboot.json", b"{}");
     write("cdi/a.example-claim_torn.json", b"{}");
+    write("cdi/a.example-claim_cut.json", b"{}");
     write("cdi/a.example-claim_nobody.json", b"{}");
     write("cdi/.a.example-claim_half.json.tmp", b"{");
     write("cdi/b.example-claim_other.json", b"{}");

@@ -1,12 +1,12 @@
-//! A disk in memory that stops between any two writes, forgets what was not synchronised, or is
-//! full.
+//! A disk in memory that stops between any two writes or within one, forgets what was not
+//! synchronised, or is full.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use trainyard_node::disk::{Blank, Disk, Entry, Lock, Spare, Stamp};
+use trainyard_node::disk::{Disk, Entry, Growing, Lock, Stamp};
 
 /// What a machine keeps: the files of a disk, and how many more steps it takes.
 #[derive(Clone, Default)]
@@ -21,6 +21,8 @@ struct State {
     durable: BTreeMap<PathBuf, u64>,
     next: u64,
     steps: Steps,
+    /// The process dies within a write, not before it.
+    tears: bool,
     full: bool,
 }
 
@@ -64,26 +66,26 @@ fn torn(before: &[u8], now: &[u8]) -> Vec<u8> {
 struct NoLock;
 impl Lock for NoLock {}
 
-struct FakeSpare(FakeDisk, Blank);
+struct FakeFile(FakeDisk, u64);
 
-impl Spare for FakeSpare {
-    fn fill(self: Box<Self>, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let FakeSpare(disk, blank) = *self;
-        let mut state = disk.state();
-        state.step()?;
-        if state.full && bytes.len() > blank.room {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
+impl Growing for FakeFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.0.state();
+        state.alive()?;
+        let step = state.step();
+        let written = match (&step, state.full) {
+            (Ok(()), false) => bytes.len(),
+            (Err(_), _) if !state.tears => 0,
+            _ => bytes.len() / 2,
+        };
+        let full = state.full;
+        let inode = state.inodes.get_mut(&self.1).expect("a file has an inode");
+        inode.bytes.extend(&bytes[..written]);
+        step?;
+        match full {
+            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            false => Ok(()),
         }
-        if state.names.contains_key(path) {
-            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
-        }
-        let synced = blank.bytes();
-        let mut filled = synced[..blank.start()].to_vec();
-        filled.extend(bytes);
-        filled.extend(synced.get(filled.len()..).unwrap_or_default());
-        let inode = state.insert(filled, synced);
-        state.names.insert(path.to_owned(), inode);
-        Ok(())
     }
 }
 
@@ -94,7 +96,14 @@ impl FakeDisk {
 
     /// The process dies before its n-th next step, counted from 0.
     pub fn die_after(&self, steps: usize) {
-        self.state().steps = Steps::Left(steps);
+        self.die(steps, false);
+    }
+
+    /// The process dies before its n-th next step, or half-way if that is a write.
+    pub fn die(&self, steps: usize, tears: bool) {
+        let mut state = self.state();
+        state.steps = Steps::Left(steps);
+        state.tears = tears;
     }
 
     /// Takes one step that is not the disk's, such as of a device.
@@ -142,13 +151,11 @@ impl FakeDisk {
         self.state().full = full;
     }
 
-    /// Changes a byte in the middle of a file.
-    pub fn damage(&self, path: &Path) {
+    /// Does something to the content of a file.
+    pub fn damage(&self, path: &Path, damage: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let inode = state.names[path];
-        let bytes = &mut state.inodes.get_mut(&inode).expect("an inode").bytes;
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
+        damage(&mut state.inodes.get_mut(&inode).expect("an inode").bytes);
     }
 
     /// The paths of all files.
@@ -184,13 +191,6 @@ impl State {
             Steps::Dead => Err(io::Error::other("the process is dead")),
             _ => Ok(()),
         }
-    }
-
-    fn insert(&mut self, bytes: Vec<u8>, synced: Vec<u8>) -> u64 {
-        let inode = self.next;
-        self.next += 1;
-        self.inodes.insert(inode, Inode { bytes, synced });
-        inode
     }
 
     fn inode(&self, path: &Path) -> io::Result<u64> {
@@ -233,38 +233,14 @@ impl Disk for FakeDisk {
         Ok(state.inodes[&inode].bytes.clone())
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Growing>> {
         let mut state = self.state();
         state.step()?;
-        let full = state.full;
-        let bytes = match full {
-            true => Vec::new(),
-            false => bytes.to_vec(),
-        };
-        let inode = state.insert(bytes, Vec::new());
+        let inode = state.next;
+        state.next += 1;
+        state.inodes.insert(inode, Inode::default());
         state.names.insert(path.to_owned(), inode);
-        match full {
-            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
-            false => Ok(()),
-        }
-    }
-
-    fn sync(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.step()?;
-        let inode = state.inode(path)?;
-        let inode = state.inodes.get_mut(&inode).expect("a name has an inode");
-        inode.synced = inode.bytes.clone();
-        Ok(())
-    }
-
-    fn spare(&self, _: &Path, blank: &Blank) -> io::Result<Option<Box<dyn Spare>>> {
-        let mut state = self.state();
-        state.step()?;
-        match state.full && *blank != Blank::default() {
-            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
-            false => Ok(Some(Box::new(FakeSpare(self.clone(), blank.clone())))),
-        }
+        Ok(Box::new(FakeFile(self.clone(), inode)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
