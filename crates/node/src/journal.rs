@@ -496,24 +496,24 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Marks that a claim is about to be undone: from now on its record vouches for nothing, as an
-    /// intent never did.
-    pub fn begin_undo(&self, uid: &str) -> io::Result<()> {
-        for name in self.files_of(uid)? {
-            if let Some(stem) = name.strip_suffix(SUFFIX) {
-                let undoing = self.folder.join(format!("{stem}{UNDOING}"));
-                self.disk.rename(&self.folder.join(&name), &undoing)?;
-            }
-        }
-        Ok(())
+    /// intent never did. Gives its files.
+    pub fn begin_undo(&self, uid: &str) -> io::Result<Vec<PathBuf>> {
+        let mark = |name: String| {
+            let path = self.folder.join(&name);
+            let Some(stem) = name.strip_suffix(SUFFIX) else {
+                return Ok(path);
+            };
+            let undoing = self.folder.join(format!("{stem}{UNDOING}"));
+            self.disk.rename(&path, &undoing).map(|()| undoing)
+        };
+        self.files_of(uid)?.into_iter().map(mark).collect()
     }
 
-    /// Removes a record; one that is gone is fine. Should a power cut bring it back, its boot is over
-    /// and it is removed again.
-    pub fn remove(&self, uid: &str) -> io::Result<()> {
-        for name in self.files_of(uid)? {
-            disk::discard(&*self.disk, &self.folder.join(name))?;
-        }
-        Ok(())
+    /// Removes the files of a claim that is undone; one that is gone is fine. Should a power cut bring
+    /// it back, its boot is over and it is removed again.
+    pub fn remove(&self, files: &[PathBuf]) -> io::Result<()> {
+        let mut files = files.iter();
+        files.try_for_each(|path| disk::discard(&*self.disk, path))
     }
 }
 
@@ -715,11 +715,11 @@ mod tests {
             put(&theirs, &phases);
             assert_eq!(ours.records().unwrap()[&uid], *phases.last().unwrap());
             assert_eq!(ours.get(&uid, || false).unwrap(), phases.last().cloned());
-            theirs.begin_undo(&uid).unwrap();
+            let files = theirs.begin_undo(&uid).unwrap();
             let seen = ours.records().unwrap();
             assert_eq!(seen[&uid].phase, Phase::Preparing);
             assert_eq!(ours.get(&uid, || false).unwrap(), seen.get(&uid).cloned());
-            theirs.remove(&uid).unwrap();
+            theirs.remove(&files).unwrap();
             assert!(ours.records().unwrap().is_empty());
         }
     }
@@ -758,9 +758,9 @@ mod tests {
             write(".claim", bytes);
             assert_eq!(journal.records().unwrap()[&uid], record());
             assert_eq!(journal.get(&uid, || true).unwrap(), Some(record()));
-            journal.begin_undo(&uid).unwrap();
+            let files = journal.begin_undo(&uid).unwrap();
             assert_eq!(journal.records().unwrap()[&uid].phase, Phase::Preparing);
-            journal.remove(&uid).unwrap();
+            journal.remove(&files).unwrap();
             assert!(!journal.has(&uid).unwrap());
             write(".preparing", &bytes[..40]);
             assert_eq!(journal.get(&uid, || true).unwrap(), None);

@@ -317,7 +317,8 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
 
     fn undo(&self, record: &Record) -> Result<(), Error> {
         let uid = &record.claim.uid;
-        self.journal
+        let files = self
+            .journal
             .begin_undo(uid)
             .map_err(|source| failed("mark the record of claim", Path::new(uid), source))?;
         self.driver
@@ -328,7 +329,7 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
             })?;
         self.remove_cdi(uid)?;
         self.journal
-            .remove(uid)
+            .remove(&files)
             .map_err(|source| failed("remove the record of claim", Path::new(uid), source))
     }
 
