@@ -285,28 +285,38 @@ enum Newer {
 }
 
 /// Of a claim's file.
-const SUFFIX: &str = ".claim";
+const RECORD: &str = ".record";
 /// Of a claim's file while the claim is being undone: renaming takes no space, so it works on a full
 /// disk.
-const UNDOING: &str = ".undoing";
-/// Of what older versions wrote in a file of its own while a claim was being prepared.
-const INTENT: &str = ".preparing";
+const UNDO: &str = ".undo";
+/// Likewise of versions before schema 3, and of what they wrote while a claim was being prepared.
+/// Other names, as they take what they cannot read for damaged, and may run beside this one.
+const OLDER_RECORD: &str = ".claim";
+const OLDER_UNDO: &str = ".undoing";
+const OLDER_INTENT: &str = ".preparing";
 
 /// The file of a claim in a boot.
 pub fn file_name(uid: &str, boot: &str) -> String {
-    format!("{uid}.{boot}{SUFFIX}")
+    format!("{uid}.{boot}{RECORD}")
 }
 
 /// The claim of a file by its name, and the boot, which older versions have in the file.
 fn claim_of(name: &str) -> Option<(&str, Option<&str>)> {
-    let stem = [SUFFIX, UNDOING, INTENT]
-        .iter()
-        .find_map(|suffix| name.strip_suffix(suffix))?;
-    let (uid, boot) = match stem.split_once('.') {
-        Some((uid, boot)) => (uid, Some(boot)),
-        None => (stem, None),
+    let strip = |suffix: &&str| name.strip_suffix(*suffix);
+    let stem = [RECORD, UNDO].iter().find_map(strip);
+    let (uid, boot) = match stem {
+        Some(stem) => stem.split_once('.').map(|(uid, boot)| (uid, Some(boot)))?,
+        None => {
+            let older = [OLDER_RECORD, OLDER_UNDO, OLDER_INTENT];
+            (older.iter().find_map(strip)?, None)
+        }
     };
-    (!uid.is_empty()).then_some((uid, boot))
+    (!uid.is_empty() && !uid.contains('.')).then_some((uid, boot))
+}
+
+/// Whether a file may say that its claim is prepared: one that is being undone vouches for nothing.
+fn vouches(name: &str) -> bool {
+    name.ends_with(RECORD) || name.ends_with(OLDER_RECORD)
 }
 
 impl<D: Disk> Journal<D> {
@@ -419,8 +429,7 @@ impl<D: Disk> Journal<D> {
                 if let Some(boot) = boot {
                     record.boot = boot.to_owned();
                 }
-                // One that is being undone vouches for nothing any more.
-                if !name.ends_with(SUFFIX) {
+                if !vouches(name) {
                     record.phase = Phase::Preparing;
                 }
                 return Ok(Loaded::Record(record));
@@ -432,7 +441,7 @@ impl<D: Disk> Journal<D> {
             Err(why) => why,
         };
         // Torn by a power cut; older versions did so for an intent only.
-        if is_over(boot.or_else(|| boot_in(&bytes))) || name.ends_with(INTENT) {
+        if is_over(boot.or_else(|| boot_in(&bytes))) || name.ends_with(OLDER_INTENT) {
             disk::discard(&*self.disk, &path)?;
         } else {
             self.move_aside(uid, &path, why)?;
@@ -500,11 +509,13 @@ impl<D: Disk> Journal<D> {
     pub fn begin_undo(&self, uid: &str) -> io::Result<Vec<PathBuf>> {
         let mark = |name: String| {
             let path = self.folder.join(&name);
-            let Some(stem) = name.strip_suffix(SUFFIX) else {
+            let marked = [(RECORD, UNDO), (OLDER_RECORD, OLDER_UNDO)]
+                .into_iter()
+                .find_map(|(from, to)| Some(format!("{}{to}", name.strip_suffix(from)?)));
+            let Some(marked) = marked.map(|name| self.folder.join(name)) else {
                 return Ok(path);
             };
-            let undoing = self.folder.join(format!("{stem}{UNDOING}"));
-            self.disk.rename(&path, &undoing).map(|()| undoing)
+            self.disk.rename(&path, &marked).map(|()| marked)
         };
         self.files_of(uid)?.into_iter().map(mark).collect()
     }
@@ -519,7 +530,7 @@ impl<D: Disk> Journal<D> {
 
 /// Older versions may leave two files of one claim: what was prepared counts.
 fn first_what_counts(listed: &mut [Entry]) {
-    listed.sort_by_key(|entry| !entry.name.ends_with(SUFFIX));
+    listed.sort_by_key(|entry| !vouches(&entry.name));
 }
 
 #[cfg(test)]
@@ -581,7 +592,7 @@ mod tests {
     const RELEASED: [(&[u8], &str); 3] = [
         (include_bytes!("../tests/journal/schema-1.claim"), BOOT),
         (include_bytes!("../tests/journal/schema-2.claim"), BOOT),
-        (include_bytes!("../tests/journal/schema-3.claim"), ""),
+        (include_bytes!("../tests/journal/schema-3.record"), ""),
     ];
 
     #[test]
@@ -684,7 +695,7 @@ mod tests {
         let text = format!("{MAGIC} 7 something\n");
         let bytes = [text.as_bytes(), body, b"\n"].concat();
         for round in 0..2 {
-            fs::write(folder.path().join("u1.claim"), &bytes).unwrap();
+            fs::write(folder.path().join(file_name("u1", BOOT)), &bytes).unwrap();
             assert!(journal.records().unwrap().is_empty());
             assert_eq!(journal.take_moved_aside(), [], "its process may be running");
             assert!(journal.has("u1").unwrap());
@@ -740,6 +751,28 @@ mod tests {
         assert_eq!(ours.records().unwrap()[&uid], record());
         drop(theirs.create("u1").unwrap());
         assert!(!ours.has("u1").unwrap(), "nothing was done");
+    }
+
+    #[test]
+    fn a_name_tells_the_claim_and_older_versions_know_none_of_ours() {
+        for (name, claim) in [
+            ("u1.b1.record", Some(("u1", Some("b1")))),
+            ("u1.b1.undo", Some(("u1", Some("b1")))),
+            ("u1.claim", Some(("u1", None))),
+            ("u1.undoing", Some(("u1", None))),
+            ("u1.preparing", Some(("u1", None))),
+            ("u1.record", None),
+            ("u1.b1.claim", None),
+            (".u1.claim", None),
+            (".record", None),
+            ("unreadable", None),
+        ] {
+            assert_eq!(claim_of(name), claim, "{name}");
+        }
+        let ours = [file_name("u1", "b1"), "u1.b1.undo".into()];
+        for older in [".claim", ".undoing", ".preparing"] {
+            assert!(ours.iter().all(|name| !name.ends_with(older)));
+        }
     }
 
     #[test]
