@@ -60,9 +60,7 @@ struct Seen {
 pub(crate) struct Pruner<'p, 'a> {
     problem: &'p Problem<'a>,
     classes: Classes,
-    /// By slot: the next whose attempt may end in an error, if not the slot itself.
-    horizons: Vec<usize>,
-    /// Options whose attempts may.
+    /// Options whose attempts may end in an error.
     raising: Vec<Raiser>,
     /// By option: devices at which a derived attribute fails. See [`raising::failing`].
     failing: Vec<Bits>,
@@ -108,16 +106,15 @@ impl<'p, 'a> Pruner<'p, 'a> {
             raising = raising::find(problem, &masks, &reach);
         }
         let Raising { choices, is_clear } = raising;
-        let horizons = horizons(problem, &choices);
         narrowing.leave_out(|slot, option| raising::exceeds_always(problem, &reach, slot, option));
-        narrowing.narrow(horizons[0]);
+        let horizon = choices.iter().map(|raiser| raiser.slot).min();
+        narrowing.narrow(horizon.unwrap_or(problem.slots.len()));
         let Narrowing { live, viable, .. } = narrowing;
         let is_monotone = conflict::is_monotone(problem);
         let gives = conflict::gives(problem);
         let mut pruner = Pruner {
             problem,
             classes: Classes::of(problem),
-            horizons,
             raising: choices,
             failing: (0..problem.options.len())
                 .map(|option| raising::failing(problem, option))
@@ -187,7 +184,6 @@ impl<'p, 'a> Pruner<'p, 'a> {
     pub fn despair(&mut self, slot: usize) {
         self.conflicts[slot].push(Box::default());
         self.raising.retain(|raiser| raiser.slot < slot);
-        self.horizons = horizons(self.problem, &self.raising);
         self.is_fruitless = true;
     }
 
@@ -204,15 +200,6 @@ impl<'p, 'a> Pruner<'p, 'a> {
     fn raises(&self, slot: usize, option: usize) -> bool {
         let mut raising = self.raising.iter();
         raising.any(|raiser| (raiser.slot, raiser.option) == (slot, option))
-    }
-
-    /// The first slot that may raise an error, seen from a spot.
-    fn horizon(&self, spot: Spot) -> usize {
-        if self.raises(spot.slot, spot.option) {
-            spot.slot
-        } else {
-            self.horizons[spot.slot + 1]
-        }
     }
 
     /// An attempt failed for this conflict.
@@ -254,7 +241,7 @@ impl<'p, 'a> Pruner<'p, 'a> {
         let classes = self.classes.at(slot);
         let mut conflict = here.conflict.clone();
         let is_last = have + 1 >= choice.need;
-        let bounded = slot < self.horizon(here.spot);
+        let bounded = !self.raises(slot, option);
         let mut from = start;
         while let Some(place) = choice.open.next(from) {
             from = place + 1;
@@ -294,16 +281,6 @@ impl<'p, 'a> Pruner<'p, 'a> {
         }
         self.fail(state, conflict);
     }
-}
-
-/// By slot: the next whose attempt may end in an error, if not the slot itself.
-fn horizons(problem: &Problem<'_>, raising: &[Raiser]) -> Vec<usize> {
-    let horizons = (0..=problem.slots.len()).map(|slot| {
-        let ahead = raising.iter().map(|raiser| raiser.slot);
-        let next = ahead.filter(|raising| *raising >= slot).min();
-        next.unwrap_or(problem.slots.len())
-    });
-    horizons.collect()
 }
 
 /// Devices of which the two smallest shares that are asked for fit into what is left.
@@ -390,7 +367,7 @@ impl Guide for Pruner<'_, '_> {
             return false;
         }
         here.over.is_some()
-            || (spot.slot < self.horizon(spot) && !self.live[spot.option].has(place))
+            || (!self.raises(spot.slot, spot.option) && !self.live[spot.option].has(place))
             || here
                 .failed
                 .iter()
