@@ -62,7 +62,8 @@ impl AsyncRead for Localhost {
     }
 }
 
-/// Not vectored: then an answer and the trailers behind it are one write, and wake the kubelet once.
+/// Not vectored: then an answer of less than a kilobyte, of some six devices, and the trailers behind it
+/// are one write, and wake the kubelet once.
 impl AsyncWrite for Localhost {
     fn poll_write(
         mut self: Pin<&mut Self>,

@@ -25,9 +25,6 @@ const READ: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Gives what was begun, or begins.
-type Begin = Box<dyn FnOnce() -> Result<Begun, prepare::Error> + Send>;
-
 /// The claims of one driver on one node.
 pub(crate) struct Claims<H, K> {
     driver: String,
@@ -127,11 +124,9 @@ impl<H: Driver, K: Disk> Claims<H, K> {
         usable_as_file_name(&claim.uid).map_err(PrepareError::Refused)?;
         // What is not done in time goes on, and the next call finds what became of it.
         let late = |_| PrepareError::Transient(format!("claim {claim} is still being prepared"));
-        let (preparer, uid) = (self.preparer.clone(), claim.uid.clone());
-        let begin = move || preparer.begin(&uid);
         let mut read = pin!(self.read(claim, deadline));
-        let (read, begun): (_, Begin) = match read.as_mut().now_or_never() {
-            Some(read) => (read, Box::new(begin)),
+        let (read, begun) = match read.as_mut().now_or_never() {
+            Some(read) => (read, timeout_at(deadline, self.begin(&claim.uid)).await),
             None => {
                 let begin = async {
                     // The question goes out first, through the tasks of the client.
@@ -149,11 +144,11 @@ impl<H: Driver, K: Disk> Claims<H, K> {
                     }
                     read
                 };
-                let (read, begun) = tokio::join!(read, begin);
-                let begun = begun.map_err(late)?;
-                (read, Box::new(|| begun))
+                tokio::join!(read, begin)
             }
         };
+        // Nobody waits for a claim's lock on this thread: who has it may need it.
+        let begun = begun.map_err(late)?;
         let preparer = self.preparer.clone();
         let object = read.as_ref().ok().cloned();
         let ours = match read {
@@ -165,12 +160,12 @@ impl<H: Driver, K: Disk> Claims<H, K> {
             // Without the API server, a claim that was prepared before can still be confirmed.
             Err(error) => {
                 let why = format!("cannot read claim {claim}: {error}");
-                let recalled = on_a_thread(move || preparer.recall(begun()?)).await?;
+                let recalled = on_a_thread(move || preparer.recall(begun?)).await?;
                 return recalled.ok_or(PrepareError::Transient(why));
             }
         };
         // Whatever it is: who works gives the claim back.
-        let work = self.work(move || preparer.prepare(begun()?, &ours?));
+        let work = self.work(move || preparer.prepare(begun?, &ours?));
         let prepared = timeout_at(deadline, work).await.map_err(late)?;
         // It has hundreds of parts, which can be freed when the kubelet has its answer.
         later(move || drop(object));

@@ -54,7 +54,8 @@ pub trait Disk: Send + Sync + 'static {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Makes a file, or empties the one that is there.
     fn create(&self, path: &Path) -> io::Result<Box<dyn Growing>>;
-    /// Renames, replacing what bears the new name: after a crash one of both is there, whole.
+    /// Renames, replacing what bears the new name: whoever looks there sees one of both. After a power
+    /// cut too, but what was not synchronised may be torn.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;

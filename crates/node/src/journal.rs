@@ -8,14 +8,16 @@
 //! one claim. The file's name has the boot in which it was made: nothing that a container was given
 //! outlives a reboot, so whatever a power cut leaves of it stands for nothing any more, and a pod waits
 //! for no record to reach the disk. In its own boot a file may end in a part of a line, of a process
-//! that was killed or is still writing; the lines before it count. Anything else that cannot be read
-//! was damaged; it is moved aside, never overwritten.
+//! that was killed or is still writing; the lines before it count. Anything else that cannot be read,
+//! or says less than the CDI file that is there, was damaged: it is moved aside, never overwritten, by
+//! who has the claim's lock. Others only read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nix::libc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -116,6 +118,9 @@ pub enum Unreadable {
     /// Written by a newer version.
     #[error("it has schema {0}, and this version knows none above {SCHEMA}")]
     Newer(u32),
+    /// The disk cannot read it.
+    #[error("{0}")]
+    Disk(String),
     /// Intact, but not what its schema says.
     #[error("its content does not follow its schema: {0}")]
     Content(String),
@@ -199,6 +204,14 @@ fn record(line: &[u8]) -> Result<Record, Unreadable> {
     serde_json::from_slice(body).map_err(|error| Unreadable::Content(error.to_string()))
 }
 
+/// Whether the disk has lost what was written: another read would fail as well.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EIO | libc::EUCLEAN | libc::EBADMSG)
+    )
+}
+
 fn checked(sum: &[u8], body: &[u8]) -> Result<(), Unreadable> {
     match sum == checksum(body).as_bytes() {
         true => Ok(()),
@@ -261,7 +274,7 @@ pub struct Journal<D> {
     disk: Arc<D>,
     folder: PathBuf,
     boot: String,
-    /// Finished records that were read, as long as their files have the same stamp.
+    /// What was read, as long as its file has the same stamp.
     read: Mutex<BTreeMap<String, (Stamp, Record)>>,
     moved: Mutex<Vec<MovedAside>>,
 }
@@ -271,17 +284,10 @@ enum Loaded {
     Record(Record),
     /// Not there.
     Gone,
-    /// Nothing was done for its claim yet.
-    Blank,
+    /// Nothing was done for its claim, or nothing that counts: a power cut tore it.
+    Void,
     /// There is no record in it, or none of this version.
-    Unusable,
-}
-
-/// What to do with a record of a newer version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Newer {
-    Leave,
-    MoveAside,
+    Unusable(Unreadable),
 }
 
 /// Of a claim's file.
@@ -302,6 +308,8 @@ pub fn file_name(uid: &str, boot: &str) -> String {
 
 /// The claim of a file by its name, and the boot, which older versions have in the file.
 fn claim_of(name: &str) -> Option<(&str, Option<&str>)> {
+    // Older versions wrote some of them under a temporary name.
+    let name = disk::final_name_of(name).unwrap_or(name);
     let strip = |suffix: &&str| name.strip_suffix(*suffix);
     let stem = [RECORD, UNDO].iter().find_map(strip);
     let (uid, boot) = match stem {
@@ -336,8 +344,8 @@ impl<D: Disk> Journal<D> {
         self.folder.join("unreadable")
     }
 
-    /// All records, by claim UID, as all processes left them at one moment. Those of a newer version
-    /// are left alone and left out: during a rolling update its process is running.
+    /// All records, by claim UID, as all processes left them at one moment. What cannot be used is left
+    /// out: of a newer version, too, whose process may be running.
     pub fn records(&self) -> io::Result<BTreeMap<String, Record>> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         'anew: loop {
@@ -352,55 +360,70 @@ impl<D: Disk> Journal<D> {
                 let known = read.get(&name).filter(|(known, _)| *known == stamp);
                 let record = match known {
                     Some((_, record)) => record.clone(),
-                    None => match self.load(&name, Newer::Leave)? {
+                    None => match self.load(&name)? {
                         Loaded::Record(record) => record,
-                        Loaded::Blank | Loaded::Unusable => continue,
+                        Loaded::Void | Loaded::Unusable(_) => continue,
                         // Under another name now: a claim whose phase changes is not overlooked.
                         Loaded::Gone => continue 'anew,
                     },
                 };
                 found.insert(uid.to_owned(), record.clone());
-                if record.phase == Phase::Prepared {
-                    read.insert(name, (stamp, record));
-                }
+                read.insert(name, (stamp, record));
             }
             read.retain(|_, (_, record)| found.contains_key(&record.claim.uid));
             return Ok(found);
         }
     }
 
-    /// The record of one claim, for whoever is about to write it and excludes others: what is blank is
-    /// removed, and what cannot be read, or says less than `is_done`, is moved aside. One that was
-    /// being undone is as one that was being prepared.
+    /// The record of one claim, for whoever has its lock: what is void is removed, and what cannot be
+    /// read, or says less than `is_done`, is moved aside. One that was being undone is as one that was
+    /// being prepared.
     pub fn get(&self, uid: &str, is_done: impl Fn() -> bool) -> io::Result<Option<Record>> {
+        let mut found = None;
+        let mut is_damaged = false;
         for name in self.files_of(uid)? {
-            let loaded = self.load(&name, Newer::MoveAside)?;
             let path = self.folder.join(&name);
             let is_cut = || name == file_name(uid, &self.boot) && is_done();
-            match loaded {
-                Loaded::Record(record) if record.phase == Phase::Preparing && is_cut() => {
-                    self.move_aside(uid, &path, Unreadable::Cut)?;
+            let why = match self.load(&name)? {
+                Loaded::Gone => continue,
+                // What its containers were given stays.
+                Loaded::Record(_) if is_damaged => None,
+                Loaded::Record(record) if record.phase == Phase::Prepared || !is_cut() => {
+                    found.get_or_insert(record);
+                    continue;
                 }
-                Loaded::Record(record) => return Ok(Some(record)),
-                Loaded::Blank if is_cut() => self.move_aside(uid, &path, Unreadable::Cut)?,
-                Loaded::Blank => disk::discard(&*self.disk, &path)?,
-                Loaded::Gone | Loaded::Unusable => {}
+                Loaded::Record(_) => Some(Unreadable::Cut),
+                Loaded::Void => is_cut().then_some(Unreadable::Cut),
+                Loaded::Unusable(why) => Some(why),
+            };
+            match why {
+                Some(why) => {
+                    is_damaged |= vouches(&name);
+                    self.move_aside(uid, &path, why)?;
+                }
+                None => disk::discard(&*self.disk, &path)?,
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
-    /// Claims with a blank file: somebody is about to prepare them, or stopped.
-    pub fn blank(&self) -> io::Result<Vec<String>> {
-        let mut blank = Vec::new();
+    /// Claims with a file that [`Journal::get`] would remove or move aside: somebody is about to prepare
+    /// them, or stopped, or the file was damaged. Those of a newer version are not.
+    pub fn doubtful(&self) -> io::Result<BTreeSet<String>> {
+        let mut doubtful = BTreeSet::new();
         for Entry { name, .. } in self.disk.list(&self.folder)? {
-            if let Some((uid, _)) = claim_of(&name)
-                && let Loaded::Blank = self.load(&name, Newer::Leave)?
-            {
-                blank.push(uid.to_owned());
+            let Some((uid, _)) = claim_of(&name) else {
+                continue;
+            };
+            match self.load(&name)? {
+                Loaded::Record(_) | Loaded::Gone => {}
+                Loaded::Unusable(Unreadable::Newer(_)) => {}
+                Loaded::Void | Loaded::Unusable(_) => {
+                    doubtful.insert(uid.to_owned());
+                }
             }
         }
-        Ok(blank)
+        Ok(doubtful)
     }
 
     /// Whether there is a file of a claim, readable or not.
@@ -415,15 +438,22 @@ impl<D: Disk> Journal<D> {
         Ok(listed.into_iter().map(|entry| entry.name).collect())
     }
 
-    fn load(&self, name: &str, newer: Newer) -> io::Result<Loaded> {
+    fn load(&self, name: &str) -> io::Result<Loaded> {
         let (uid, boot) = claim_of(name).expect("a name of the journal's");
-        let path = self.folder.join(name);
-        let bytes = match self.disk.read(&path) {
+        let is_over = |boot: Option<&str>| boot.is_some_and(|boot| boot != self.boot);
+        let bytes = match self.disk.read(&self.folder.join(name)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Gone),
+            // It costs one claim, not all: their reads would fail for ever.
+            Err(error) if is_damage(&error) => {
+                return Ok(match is_over(boot) {
+                    true => Loaded::Void,
+                    false => Loaded::Unusable(Unreadable::Disk(error.to_string())),
+                });
+            }
             Err(error) => return Err(error),
         };
-        let is_over = |boot: Option<&str>| boot.is_some_and(|boot| boot != self.boot);
+        let is_torn = is_over(boot.or_else(|| boot_in(&bytes)));
         let why = match decode(&bytes) {
             Ok(Some(mut record)) if record.claim.uid == uid => {
                 if let Some(boot) = boot {
@@ -434,19 +464,18 @@ impl<D: Disk> Journal<D> {
                 }
                 return Ok(Loaded::Record(record));
             }
-            Ok(None) if !is_over(boot) => return Ok(Loaded::Blank),
-            Ok(None) => Unreadable::Header,
             Ok(Some(record)) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
-            Err(Unreadable::Newer(_)) if newer == Newer::Leave => return Ok(Loaded::Unusable),
+            Ok(None) if boot.is_some() && vouches(name) => return Ok(Loaded::Void),
+            Ok(None) => Unreadable::Header,
             Err(why) => why,
         };
-        // Torn by a power cut; older versions did so for an intent only.
-        if is_over(boot.or_else(|| boot_in(&bytes))) || name.ends_with(OLDER_INTENT) {
-            disk::discard(&*self.disk, &path)?;
-        } else {
-            self.move_aside(uid, &path, why)?;
-        }
-        Ok(Loaded::Unusable)
+        // A power cut tore what older versions wrote, too, and of an intent in any boot.
+        let is_void =
+            is_torn || name.ends_with(OLDER_INTENT) || disk::final_name_of(name).is_some();
+        Ok(match is_void && !matches!(why, Unreadable::Newer(_)) {
+            true => Loaded::Void,
+            false => Loaded::Unusable(why),
+        })
     }
 
     /// Keeps the bytes for a person to look at, under a name that nothing else has.
@@ -459,17 +488,11 @@ impl<D: Disk> Journal<D> {
             .find(|name| taken.iter().all(|entry| entry.name != *name))
             .expect("numbers do not end");
         let path = aside.join(name);
-        match self.disk.rename(from, &path) {
-            Ok(()) => {}
-            // Another process was faster.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        self.disk.sync_folder(&aside)?;
+        self.disk.rename(from, &path)?;
         let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         let uid = uid.to_owned();
         moved.push(MovedAside { uid, path, why });
-        Ok(())
+        self.disk.sync_folder(&aside)
     }
 
     /// What was moved aside since this was last asked.
@@ -654,7 +677,9 @@ mod tests {
         for length in 0..HEADER.len() {
             files.push((file_name("u1", BOOT), torn(third, length, 0)));
         }
-        for length in 4096..second.len() {
+        // Their first line was on the disk before.
+        let first = second.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        for length in first..second.len() {
             files.push(("u1.claim".into(), torn(second, length, b' ')));
         }
         for (name, bytes) in files {
@@ -662,6 +687,8 @@ mod tests {
                 let journal = Journal::open(Arc::new(LocalDisk), folder.path(), boot).unwrap();
                 fs::write(path(&name), &bytes).unwrap();
                 assert!(journal.records().unwrap().is_empty());
+                assert_eq!(journal.take_moved_aside(), [], "others only read");
+                assert_eq!(journal.get("u1", || false).unwrap(), None);
                 assert!(!path(&name).exists());
                 assert_eq!(journal.take_moved_aside().len(), usize::from(damaged));
             }
@@ -676,7 +703,7 @@ mod tests {
         for length in [0, HEADER.len() - 3, HEADER.len() + 40] {
             for is_done in [false, true] {
                 fs::write(&path, &encode(&[intent()])[..length]).unwrap();
-                assert_eq!(journal.blank().unwrap(), ["u1"]);
+                assert!(journal.doubtful().unwrap().contains("u1"));
                 assert!(journal.records().unwrap().is_empty());
                 assert!(journal.has("u1").unwrap(), "somebody may be at it");
                 assert_eq!(journal.get("u1", || is_done).unwrap(), None);
@@ -697,7 +724,10 @@ mod tests {
         for round in 0..2 {
             fs::write(folder.path().join(file_name("u1", BOOT)), &bytes).unwrap();
             assert!(journal.records().unwrap().is_empty());
-            assert_eq!(journal.take_moved_aside(), [], "its process may be running");
+            assert!(
+                journal.doubtful().unwrap().is_empty(),
+                "its process may be running"
+            );
             assert!(journal.has("u1").unwrap());
             assert_eq!(journal.get("u1", || false).unwrap(), None);
             let moved = journal.take_moved_aside();
@@ -763,6 +793,7 @@ mod tests {
             ("u1.preparing", Some(("u1", None))),
             ("u1.record", None),
             ("u1.b1.claim", None),
+            (".u1.claim.tmp", Some(("u1", None))),
             (".u1.claim", None),
             (".record", None),
             ("unreadable", None),
@@ -798,8 +829,20 @@ mod tests {
             write(".preparing", &bytes[..40]);
             assert_eq!(journal.get(&uid, || true).unwrap(), None);
             assert!(!journal.has(&uid).unwrap());
+            fs::write(folder.path().join(format!(".{uid}.claim.tmp")), "").unwrap();
+            assert!(journal.doubtful().unwrap().contains(&uid));
+            assert_eq!(journal.get(&uid, || true).unwrap(), None);
+            assert!(!journal.has(&uid).unwrap());
+            assert_eq!(journal.take_moved_aside(), []);
+            // What is damaged was prepared, whatever the intent beside it says.
+            for length in [0, 5, bytes.len() - 1] {
+                write(".preparing", bytes);
+                write(".claim", &bytes[..length]);
+                assert_eq!(journal.get(&uid, || true).unwrap(), None);
+                assert!(!journal.has(&uid).unwrap());
+                assert_eq!(journal.take_moved_aside().len(), 1);
+            }
         }
-        assert_eq!(journal.take_moved_aside(), []);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! unprepare:  record marked ─▶ Driver::unprepare ─▶ CDI file gone ─▶ record gone ─▶ answer
 //! ```
 //!
-//! Everything here may block, so it is called on threads that may, or where [`Preparer::is_quick`] says
-//! that there is nothing to wait for. Two locks exclude other threads and the other instance during a
+//! What waits for the driver or for a lock is called on threads that may; files alone are not waited
+//! for ([`Preparer::is_quick`], [`Preparer::begin_at_once`]). Two locks exclude other threads and the other instance during a
 //! rolling update: one per claim for the whole of a call, and one for the moment in which a claim's
 //! devices are looked up and entered. Claims with different devices are prepared in parallel. Nothing
 //! waits for the disk: whatever a power cut takes, it ends the boot for which it was written.
@@ -234,7 +234,8 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         }
     }
 
-    /// Removes what earlier lives left half-way and what a reboot ended. Claims that another
+    /// Removes what earlier lives left half-way and what a reboot ended, and writes CDI files that are
+    /// missing. Claims that another
     /// instance is busy with are left to it. Problems are returned, not fatal: each claim is looked
     /// at again when the kubelet asks for it.
     pub fn reconcile(&self) -> Vec<Error> {
@@ -243,8 +244,8 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         note(self.sweep());
         match self.records() {
             Ok(records) => {
-                for record in records.values().filter(|record| !self.stands(record)) {
-                    note(self.undo_if_idle(&record.claim.uid));
+                for uid in records.keys() {
+                    note(self.repair_if_idle(uid));
                 }
             }
             Err(error) => note(Err(error)),
@@ -343,22 +344,23 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         self.remove_cdi(&claim.uid)
     }
 
-    fn undo_if_idle(&self, uid: &str) -> Result<(), Error> {
+    fn repair_if_idle(&self, uid: &str) -> Result<(), Error> {
         let Some(_claim) = self.try_lock(uid)? else {
             return Ok(());
         };
         // Another instance may have been here before the lock was ours.
         match self.read(uid)? {
-            Some(record) if !self.stands(&record) => self.undo(&record),
-            _ => Ok(()),
+            Some(record) if self.stands(&record) => self.repair_cdi(&record),
+            Some(record) => self.undo(&record),
+            None => Ok(()),
         }
     }
 
-    /// Blank files of processes that were killed.
+    /// Files in which processes that were killed wrote nothing, and damaged ones.
     fn sweep(&self) -> Result<(), Error> {
-        let blank = self.journal.blank();
+        let doubtful = self.journal.doubtful();
         let folder = &self.places.state;
-        for uid in blank.map_err(|source| failed("clean", folder, source))? {
+        for uid in doubtful.map_err(|source| failed("clean", folder, source))? {
             if let Some(_claim) = self.try_lock(&uid)? {
                 self.read(&uid)?;
             }
@@ -465,9 +467,14 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
     }
 
     fn read(&self, uid: &str) -> Result<Option<Record>, Error> {
-        let has_cdi = || self.disk.read(&self.cdi_path(uid)).is_ok();
+        // That of a record that was moved aside earlier says nothing of a later one.
+        let is_done = || {
+            let unreadable = self.journal.unreadable().unwrap_or_default();
+            unreadable.iter().all(|other| other != uid)
+                && self.disk.read(&self.cdi_path(uid)).is_ok()
+        };
         self.journal
-            .get(uid, has_cdi)
+            .get(uid, is_done)
             .map_err(|source| failed("read the record of claim", Path::new(uid), source))
     }
 

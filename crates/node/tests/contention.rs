@@ -31,7 +31,11 @@ impl Driver for Hardware {
             let other = holders.insert(device.device.clone(), uid);
             assert_eq!(other, None, "{} has two holders", device.device);
         }
-        Ok(vec![Edits::default(); claim.devices.len()])
+        let edits = Edits {
+            env: [("A".into(), "1".into())].into(),
+            ..Edits::default()
+        };
+        Ok(vec![edits; claim.devices.len()])
     }
 
     fn unprepare(&self, claim: &ClaimRef, _: &[Allocated]) -> Result<(), DriverError> {
@@ -86,7 +90,12 @@ fn no_device_has_two_holders_and_nothing_is_left() {
                     let claim = claim(worker, round);
                     // The others let go of their devices, so this ends.
                     let begin = || preparer.begin(&claim.claim.uid).expect("it begins");
-                    while let Err(error) = preparer.prepare(begin(), &claim) {
+                    let ready = || {
+                        let mut begun = begin();
+                        preparer.make_ready(&mut begun).expect("it is ready");
+                        begun
+                    };
+                    while let Err(error) = preparer.prepare(ready(), &claim) {
                         let error = error.to_string();
                         assert!(error.contains("still prepared for claim"), "{error}");
                         assert!(!hardware.0.is_poisoned(), "another worker failed");
@@ -97,6 +106,11 @@ fn no_device_has_two_holders_and_nothing_is_left() {
             })
         })
         .collect();
+    // Others start meanwhile, and leave alone what is at work.
+    while !workers.iter().all(thread::JoinHandle::is_finished) {
+        let problems = open(folder.path(), &hardware).reconcile();
+        assert!(problems.is_empty(), "{problems:?}");
+    }
     for worker in workers {
         worker.join().expect("no assertion failed");
     }

@@ -429,26 +429,25 @@ fn record_of_claim_0() -> PathBuf {
     Path::new("/state/claims").join(file_name("uid-0", "boot-0"))
 }
 
+fn without_last_line(bytes: &[u8]) -> usize {
+    let before = &bytes[..bytes.len() - 1];
+    before.iter().rposition(|byte| *byte == b'\n').unwrap() + 1
+}
+
 #[test]
 fn a_damaged_record_keeps_the_containers_alive_and_is_kept_as_evidence() {
-    let damages: [fn(&mut Vec<u8>); 5] = [
-        |bytes| {
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-        },
-        |bytes| bytes.clear(),
-        |bytes| bytes.truncate(bytes.len() - 3),
-        |bytes| {
-            let first = |at: &usize| bytes[..*at].iter().filter(|b| **b == b'\n').count() == 2;
-            let intent = (0..bytes.len()).find(first).unwrap();
-            bytes.truncate(intent);
-        },
-        |bytes| *bytes = b"something else".to_vec(),
+    let damages: [fn(&FakeDisk, &Path); 6] = [
+        FakeDisk::lose,
+        |disk, path| disk.damage(path, |bytes| bytes[200] ^= 1),
+        |disk, path| disk.damage(path, Vec::clear),
+        |disk, path| disk.damage(path, |bytes| *bytes = b"something else".to_vec()),
+        |disk, path| disk.damage(path, |bytes| bytes.truncate(bytes.len() - 3)),
+        |disk, path| disk.damage(path, |bytes| bytes.truncate(without_last_line(bytes))),
     ];
     for damage in damages {
         let mut world = World::new();
         world.prepare(0);
-        world.disk.damage(&record_of_claim_0(), damage);
+        damage(&world.disk, &record_of_claim_0());
         world.restart();
         let moved = world.preparer.take_moved_aside();
         assert_eq!(moved.len(), 1);
@@ -468,6 +467,38 @@ fn a_damaged_record_keeps_the_containers_alive_and_is_kept_as_evidence() {
             "for a person to look at"
         );
     }
+}
+
+/// The CDI file that is there says nothing of how far the later record has come.
+#[test]
+fn a_claim_that_is_prepared_again_after_damage_is_as_any_other() {
+    // Up to the line that says that all is done.
+    for steps in 0..=5 {
+        let mut world = World::new();
+        world.prepare(0);
+        world.disk.damage(&record_of_claim_0(), Vec::clear);
+        world.restart();
+        assert_eq!(world.preparer.take_moved_aside().len(), 1);
+        world.hardware.set_up.lock().unwrap().clear();
+        world.prepared.clear();
+        world.disk.die_after(steps);
+        world.prepare(0);
+        world.prepared.clear();
+        world.restart();
+        assert_eq!(world.preparer.take_moved_aside(), [], "{steps} steps");
+        assert!(world.hardware.set_up.lock().unwrap().is_empty());
+        world.finish();
+    }
+}
+
+#[test]
+fn a_lost_cdi_file_is_written_anew_at_the_next_start() {
+    let mut world = World::new();
+    world.prepare(0);
+    let cdi = Path::new("/cdi/a.example-claim_uid-0.json");
+    world.disk.damage(cdi, Vec::clear);
+    world.restart();
+    world.check();
 }
 
 #[test]

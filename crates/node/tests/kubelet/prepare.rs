@@ -1,8 +1,12 @@
 //! Claims come and go, and what may pass is tried again while the kubelet waits.
 
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::sleep;
+use trainyard_node::disk::{self, Disk, LocalDisk};
 use trainyard_node::plugin::Registration;
 use trainyard_testkit::node::api::FakeApi;
 use trainyard_testkit::node::kubelet::Speaks;
@@ -57,6 +61,36 @@ async fn a_claim_that_is_not_prepared_leaves_no_files() {
         for folder in ["cdi", "state/claims"] {
             assert!(machine.files(folder).is_empty(), "{folder}");
         }
+    }
+    plugin.stop().await;
+}
+
+/// One thread has the plugin, the kubelet and this test, which hears that it is not kept waiting.
+#[tokio::test]
+async fn a_claim_that_somebody_works_on_keeps_no_other_waiting() {
+    let machine = Machine::new();
+    let plugin = machine.start().await;
+    let a = claim("a");
+    machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
+    let locks = disk::locks(&machine.path().join("state"));
+    // Whether what the API server says is there at once or not.
+    for _ in 0..2 {
+        let (held, is_held) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let locks = locks.clone();
+        let holder = thread::spawn(move || {
+            let _lock = LocalDisk.lock(&locks, "a").unwrap();
+            held.send(()).unwrap();
+            released.recv_timeout(Duration::from_secs(20)).is_ok()
+        });
+        is_held.recv().unwrap();
+        let other = async {
+            sleep(Duration::from_millis(50)).await;
+            release.send(()).unwrap();
+        };
+        let (prepared, ()) = tokio::join!(machine.kubelet.prepare(DRIVER, &a), other);
+        prepared.unwrap();
+        assert!(holder.join().unwrap(), "the thread waited");
     }
     plugin.stop().await;
 }

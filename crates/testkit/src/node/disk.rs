@@ -31,6 +31,8 @@ struct Inode {
     bytes: Vec<u8>,
     /// What of that a power cut leaves at worst.
     synced: Vec<u8>,
+    /// Whether it cannot be read any more.
+    broken: bool,
 }
 
 /// When the process dies.
@@ -62,6 +64,9 @@ fn torn(before: &[u8], now: &[u8]) -> Vec<u8> {
     let lost = before.iter().skip(middle);
     now[..middle].iter().chain(lost).copied().collect()
 }
+
+/// `errno` of a disk that cannot read.
+const EIO: i32 = 5;
 
 struct NoLock;
 impl Lock for NoLock {}
@@ -158,6 +163,13 @@ impl FakeDisk {
         damage(&mut state.inodes.get_mut(&inode).expect("an inode").bytes);
     }
 
+    /// The disk can no longer read a file.
+    pub fn lose(&self, path: &Path) {
+        let mut state = self.state();
+        let inode = state.names[path];
+        state.inodes.get_mut(&inode).expect("an inode").broken = true;
+    }
+
     /// The paths of all files.
     pub fn files(&self) -> Vec<PathBuf> {
         self.state().names.keys().cloned().collect()
@@ -229,8 +241,11 @@ impl Disk for FakeDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let state = self.state();
         state.alive()?;
-        let inode = state.inode(path)?;
-        Ok(state.inodes[&inode].bytes.clone())
+        let inode = &state.inodes[&state.inode(path)?];
+        match inode.broken {
+            true => Err(io::Error::from_raw_os_error(EIO)),
+            false => Ok(inode.bytes.clone()),
+        }
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn Growing>> {
