@@ -407,23 +407,22 @@ impl<D: Disk> Journal<D> {
         Ok(found)
     }
 
-    /// Claims with a file that [`Journal::get`] would remove or move aside: somebody is about to prepare
-    /// them, or stopped, or the file was damaged. Those of a newer version are not.
-    pub fn doubtful(&self) -> io::Result<BTreeSet<String>> {
-        let mut doubtful = BTreeSet::new();
+    /// The UIDs of claims with a file, whatever is in it, unless a newer version wrote it: its process
+    /// may be running.
+    pub fn claims(&self) -> io::Result<BTreeSet<String>> {
+        let mut claims = BTreeSet::new();
         for Entry { name, .. } in self.disk.list(&self.folder)? {
             let Some((uid, _)) = claim_of(&name) else {
                 continue;
             };
             match self.load(&name)? {
-                Loaded::Record(_) | Loaded::Gone => {}
-                Loaded::Unusable(Unreadable::Newer(_)) => {}
-                Loaded::Void | Loaded::Unusable(_) => {
-                    doubtful.insert(uid.to_owned());
+                Loaded::Gone | Loaded::Unusable(Unreadable::Newer(_)) => {}
+                Loaded::Record(_) | Loaded::Void | Loaded::Unusable(_) => {
+                    claims.insert(uid.to_owned());
                 }
             }
         }
-        Ok(doubtful)
+        Ok(claims)
     }
 
     /// Whether there is a file of a claim, readable or not.

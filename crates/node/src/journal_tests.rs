@@ -145,7 +145,7 @@ fn a_blank_file_is_none_unless_its_claim_is_prepared() {
     for length in [0, HEADER.len() - 3, HEADER.len() + 40] {
         for is_done in [false, true] {
             fs::write(&path, &encode(&[intent()])[..length]).unwrap();
-            assert!(journal.doubtful().unwrap().contains("u1"));
+            assert!(journal.claims().unwrap().contains("u1"));
             assert!(journal.records().unwrap().is_empty());
             assert!(journal.has("u1").unwrap(), "somebody may be at it");
             assert_eq!(journal.get("u1", || is_done).unwrap(), None);
@@ -167,7 +167,7 @@ fn a_record_of_a_newer_version_is_left_alone_until_its_claim_is_asked_for() {
         fs::write(folder.path().join(file_name("u1", BOOT)), &bytes).unwrap();
         assert!(journal.records().unwrap().is_empty());
         assert!(
-            journal.doubtful().unwrap().is_empty(),
+            journal.claims().unwrap().is_empty(),
             "its process may be running"
         );
         assert!(journal.has("u1").unwrap());
@@ -272,7 +272,7 @@ fn what_older_versions_left_is_taken_over() {
         assert_eq!(journal.get(&uid, || true).unwrap(), None);
         assert!(!journal.has(&uid).unwrap());
         fs::write(folder.path().join(format!(".{uid}.claim.tmp")), "").unwrap();
-        assert!(journal.doubtful().unwrap().contains(&uid));
+        assert!(journal.claims().unwrap().contains(&uid));
         assert_eq!(journal.get(&uid, || true).unwrap(), None);
         assert!(!journal.has(&uid).unwrap());
         assert_eq!(journal.take_moved_aside(), []);

@@ -6,11 +6,12 @@
 //! unprepare:  record marked ─▶ Driver::unprepare ─▶ CDI file gone ─▶ record gone ─▶ answer
 //! ```
 //!
-//! What waits for the driver or for a lock is called on threads that may; files alone are not waited
-//! for ([`Preparer::is_quick`], [`Preparer::begin_at_once`]). Two locks exclude other threads and the other instance during a
-//! rolling update: one per claim for the whole of a call, and one for the moment in which a claim's
-//! devices are looked up and entered. Claims with different devices are prepared in parallel. Nothing
-//! waits for the disk: whatever a power cut takes, it ends the boot for which it was written.
+//! What waits for the driver or for a claim's lock is called on threads that may
+//! ([`Preparer::is_quick`], [`Preparer::begin_at_once`]); nothing waits for the disk, as whatever a power
+//! cut takes, it ends the boot for which it was written. Two locks exclude other threads and the other
+//! instance during a rolling update: one per claim for the whole of a call, and one for the moment in
+//! which a claim's devices are looked up and entered. Claims with different devices are prepared in
+//! parallel.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -234,21 +235,23 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         }
     }
 
-    /// Removes what earlier lives left half-way and what a reboot ended, and writes CDI files that are
-    /// missing. Claims that another
-    /// instance is busy with are left to it. Problems are returned, not fatal: each claim is looked
-    /// at again when the kubelet asks for it.
+    /// Removes what earlier lives left half-way and what a reboot ended, moves aside what was damaged,
+    /// and writes CDI files that are missing. Claims that another instance is busy with are left to it.
+    /// Problems are returned, not fatal: each claim is looked at again when the kubelet asks for it.
     pub fn reconcile(&self) -> Vec<Error> {
         let mut problems = Vec::new();
         let mut note = |result: Result<(), Error>| problems.extend(result.err());
-        note(self.sweep());
-        match self.records() {
-            Ok(records) => {
-                for uid in records.keys() {
-                    note(self.repair_if_idle(uid));
+        match self.journal.claims() {
+            Ok(claims) => {
+                for uid in claims {
+                    note(self.repair_if_idle(&uid));
                 }
             }
-            Err(error) => note(Err(error)),
+            Err(source) => note(Err(failed(
+                "read the journal in",
+                &self.places.state,
+                source,
+            ))),
         }
         note(self.sweep_cdi());
         problems
@@ -354,18 +357,6 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
             Some(record) => self.undo(&record),
             None => Ok(()),
         }
-    }
-
-    /// Files in which processes that were killed wrote nothing, and damaged ones.
-    fn sweep(&self) -> Result<(), Error> {
-        let doubtful = self.journal.doubtful();
-        let folder = &self.places.state;
-        for uid in doubtful.map_err(|source| failed("clean", folder, source))? {
-            if let Some(_claim) = self.try_lock(&uid)? {
-                self.read(&uid)?;
-            }
-        }
-        Ok(())
     }
 
     /// CDI files without a record. Those of a record that was moved aside stay until the kubelet
