@@ -176,12 +176,20 @@ impl Lock for ByteLock {}
 
 impl LocalDisk {
     fn take(file: &Path, name: &str, wait: bool) -> io::Result<Option<ByteLock>> {
-        // Opened for each lock: what is opened once excludes nobody who shares it.
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(file)?;
+        // Opened for each lock: what is opened once excludes nobody who shares it. Made only if it is
+        // missing, as the kernel locks the folder for whoever might make one.
+        let open = |create| {
+            let mut options = OpenOptions::new();
+            options
+                .create(create)
+                .truncate(false)
+                .write(true)
+                .open(file)
+        };
+        let file = open(false).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => open(true),
+            _ => Err(error),
+        })?;
         let digest = Sha256::digest(name);
         let number = u64::from_be_bytes(std::array::from_fn(|index| digest[index]));
         let byte = libc::flock {

@@ -100,7 +100,9 @@ fn allocation_digest(claim: &Claim) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(digit).collect()
 }
 
 /// Why the bytes of a file cannot be used.
@@ -357,6 +359,10 @@ impl<D: Disk> Journal<D> {
                 else {
                     continue;
                 };
+                // Made for a claim that is being read.
+                if stamp.length == 0 {
+                    continue;
+                }
                 let known = read.get(&name).filter(|(known, _)| *known == stamp);
                 let record = match known {
                     Some((_, record)) => record.clone(),

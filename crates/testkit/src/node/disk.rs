@@ -232,7 +232,7 @@ impl Disk for FakeDisk {
             stamp: Stamp {
                 inode: *inode,
                 modified: 0,
-                length: 0,
+                length: state.inodes[inode].bytes.len() as u64,
             },
         });
         Ok(entries.collect())
