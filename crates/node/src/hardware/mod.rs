@@ -17,7 +17,7 @@ mod guard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use trainyard_inventory::health::{self, Change, Fault, Health};
 use trainyard_inventory::machine::{Ecc, Machine};
@@ -30,8 +30,8 @@ use trainyard_wire::convert;
 
 use crate::disk::{Disk, LocalDisk};
 use crate::driver::{
-    self, Allocated, Claim, DeviceHealth, DeviceNode, Driver, DriverError, Edits, Node, Pool,
-    PrepareError, Survey,
+    self, Claim, DeviceHealth, DeviceNode, Driver, DriverError, Edits, Node, Pool, PrepareError,
+    Survey,
 };
 use crate::plugin::{self, Plugin, StartError};
 use crate::ports::{Api, Event, Events, Regarding, Severity};
@@ -41,6 +41,9 @@ pub use guard::Sign;
 
 use forgiven::Store;
 use guard::Guard;
+
+/// How old a look may be that a claim is prepared by: about what the API server takes to answer.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// The driver of one kind of hardware on one node.
 pub struct HardwareDriver {
@@ -62,6 +65,8 @@ struct State {
     machine: Machine,
     health: Health,
     conflict: Option<Sign>,
+    /// When all of it was looked at ahead, for a claim that is not prepared yet.
+    ahead: Option<Instant>,
     /// What could not be read.
     problems: BTreeSet<String>,
     /// What [`Store`] has.
@@ -174,6 +179,7 @@ impl HardwareDriver {
                 machine: Machine::default(),
                 health,
                 conflict: None,
+                ahead: None,
                 problems: BTreeSet::new(),
                 saved,
             }),
@@ -215,14 +221,10 @@ impl HardwareDriver {
         *self.gauges.lock().unwrap_or_else(PoisonError::into_inner) = gauges;
     }
 
-    /// Looks at the devices of a claim alone, and for a device plugin: a pod is waiting. What it finds
-    /// is counted with the next look at all of them.
-    fn look_again(&self, state: &mut State, node: &Node, devices: &[Allocated]) {
-        let is_asked = |name: &str| {
-            let mut asked = devices.iter().map(|device| &*device.device);
-            asked.any(|device| device == name || device == NODE_DEVICE)
-        };
-        sysfs::look_again(&self.config.roots, &mut state.machine, is_asked);
+    /// Looks at what can change about some devices, and for a device plugin: a pod is waiting. What it
+    /// finds is counted with the next look at all there is.
+    fn look_again(&self, state: &mut State, node: &Node, is_asked: impl Fn(&str) -> bool) {
+        sysfs::look_again(&self.config.roots, &mut state.machine, &is_asked);
         let mut readings = health::readings(&state.machine, self.own.hardware);
         readings.retain(|name, _| is_asked(name));
         let changes = state.health.observe_some(self.began.elapsed(), &readings);
@@ -458,8 +460,27 @@ impl Driver for HardwareDriver {
         self.state.try_lock().is_ok()
     }
 
+    /// At all devices: a dozen more are read sooner than the API server answers.
+    fn look_ahead(&self) {
+        let Ok(mut state) = self.state.try_lock() else {
+            return;
+        };
+        if let Some(node) = state.node.clone() {
+            self.look_again(&mut state, &node, |_| true);
+            state.ahead = Some(Instant::now());
+        }
+    }
+
     fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError> {
-        let present = self.present(|state, node| self.look_again(state, node, &claim.devices))?;
+        let present = self.present(|state, node| {
+            let ahead = state.ahead.take();
+            if ahead.is_none_or(|at| at.elapsed() > MOMENT) {
+                let devices = || claim.devices.iter().map(|device| &*device.device);
+                self.look_again(state, node, |name| {
+                    devices().any(|device| device == name || device == NODE_DEVICE)
+                });
+            }
+        })?;
         let edits = match self.check(claim, &present) {
             Ok(edits) => edits,
             // Not for something that has changed elsewhere since.

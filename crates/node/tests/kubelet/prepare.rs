@@ -112,6 +112,8 @@ async fn what_is_quick_needs_no_thread_of_its_own() {
     machine.kubelet.prepare(DRIVER, &a).await.unwrap();
     machine.kubelet.unprepare(DRIVER, &a).await.unwrap();
     assert!(is_here("prepare a") && is_here("unprepare a"));
+    let looks = machine.hardware.state().looks_ahead;
+    assert_eq!(looks, 1, "while the claim was read");
     machine.hardware.hold("prepare");
     let held = async {
         machine.hardware.until_called("prepare b").await;
@@ -120,6 +122,9 @@ async fn what_is_quick_needs_no_thread_of_its_own() {
     let (prepared, ()) = tokio::join!(machine.kubelet.prepare(DRIVER, &b), held);
     prepared.unwrap();
     assert!(!is_here("prepare b"));
+    machine.kubelet.prepare(DRIVER, &b).await.unwrap();
+    let looks = machine.hardware.state().looks_ahead;
+    assert_eq!(looks, 1, "it would have waited, or there was nothing to do");
     plugin.stop().await;
 }
 
