@@ -42,7 +42,8 @@ pub use guard::Sign;
 use forgiven::Store;
 use guard::Guard;
 
-/// How old a look may be that a claim is prepared by: about what the API server takes to answer.
+/// How old a look may be that a claim is prepared by: more than the API server takes to answer, but
+/// when it is in trouble.
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// The driver of one kind of hardware on one node.
