@@ -384,7 +384,7 @@ fn claims_are_prepared_from_what_is_found() {
         } else {
             health.observe(
                 Duration::ZERO,
-                &health::readings(&machine, Hardware::Neuron),
+                &health::readings(&machine, Hardware::Neuron, |_| true),
             );
             (Hardware::Neuron, publish::NEURON_DRIVER, &health)
         };
@@ -394,7 +394,7 @@ fn claims_are_prepared_from_what_is_found() {
             driver,
             claim: &claim,
             allocation: &allocation,
-            present: &Present::found(&machine, hardware, publish, health),
+            present: &Present::found(&machine, hardware, publish, health, |_| true),
         });
         let nodes = |edits: rules::Edits| -> Vec<String> {
             let nodes = edits.devices.iter().flat_map(|device| &device.nodes);

@@ -238,11 +238,6 @@ pub trait Driver: Send + Sync + 'static {
         false
     }
 
-    /// Looks, while a claim is read from the API server, at whatever [`Driver::prepare`] will ask the
-    /// hardware: which devices it will be is not known yet. Called a moment before it, or not at all,
-    /// and only if [`Driver::is_quick`].
-    fn look_ahead(&self) {}
-
     /// Undoes [`Driver::prepare`], also one that never began, failed half-way or was undone before.
     fn unprepare(&self, claim: &ClaimRef, devices: &[Allocated]) -> Result<(), DriverError> {
         let _ = (claim, devices);

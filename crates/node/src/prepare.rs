@@ -165,9 +165,6 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
     pub fn make_ready(&self, begun: &mut Begun) -> Result<(), Error> {
         if begun.record.is_none() && begun.drafts.is_none() {
             begun.drafts = Some(self.drafts(&begun.uid)?);
-            if self.is_quick() {
-                self.driver.look_ahead();
-            }
         }
         Ok(())
     }

@@ -71,18 +71,23 @@ impl From<&Efa> for Reading {
     }
 }
 
-/// The readings of a driver's devices, by their names in slices.
-pub fn readings(machine: &Machine, hardware: Hardware) -> BTreeMap<Text, Reading> {
+/// The readings of those of a driver's devices that are asked for, by their names in slices.
+pub fn readings(
+    machine: &Machine,
+    hardware: Hardware,
+    is_asked: impl Fn(&str) -> bool,
+) -> BTreeMap<Text, Reading> {
+    let asked = |name: String, reading| is_asked(&name).then(|| (name.into(), reading));
     match hardware {
         Hardware::Neuron => {
             let chips = machine.chips.iter();
             chips
-                .map(|chip| (publish::chip_name(chip.id).into(), chip.into()))
+                .filter_map(|chip| asked(publish::chip_name(chip.id), chip.into()))
                 .collect()
         }
         Hardware::Efa => {
             let efas = machine.efas.iter();
-            efas.map(|efa| (publish::efa_name(&efa.address).into(), efa.into()))
+            efas.filter_map(|efa| asked(publish::efa_name(&efa.address), efa.into()))
                 .collect()
         }
     }

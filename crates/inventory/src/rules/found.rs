@@ -9,29 +9,29 @@ use crate::machine::{Chip, Machine, State};
 use crate::publish::{self, NODE_DEVICE, NeuronPublish};
 
 impl Present {
-    /// The devices of one driver: what the machine has, and what is known of its health.
+    /// Those of a driver's devices that are asked for: what the machine has, and what is known of its
+    /// health.
     pub fn found(
         machine: &Machine,
         hardware: Hardware,
         publish: NeuronPublish,
         health: &Health,
+        is_asked: impl Fn(&str) -> bool,
     ) -> Present {
         let part = |name: String, what, condition| {
-            let taints = health.taints(&name);
-            (
-                Text::from(name),
-                Part {
-                    what,
-                    condition,
-                    taints,
-                },
-            )
+            let taints = is_asked(&name).then(|| health.taints(&name))?;
+            let part = Part {
+                what,
+                condition,
+                taints,
+            };
+            Some((Text::from(name), part))
         };
         let chips = machine.chips.iter();
         let efas = machine.efas.iter();
         let devices = match hardware {
             Hardware::Efa => efas
-                .map(|efa| {
+                .filter_map(|efa| {
                     let name = publish::efa_name(&efa.address);
                     let there = efa.node && !efa.gone && efa.uverbs.is_some();
                     part(name, What::Efa(efa.uverbs), ready(there))
@@ -47,7 +47,7 @@ impl Present {
                 [(NODE_DEVICE.into(), whole)].into()
             }
             Hardware::Neuron => chips
-                .map(|chip| {
+                .filter_map(|chip| {
                     part(
                         publish::chip_name(chip.id),
                         What::Chip(chip.id),

@@ -17,7 +17,7 @@ mod guard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use trainyard_inventory::health::{self, Change, Fault, Health};
 use trainyard_inventory::machine::{Ecc, Machine};
@@ -42,10 +42,6 @@ pub use guard::Sign;
 use forgiven::Store;
 use guard::Guard;
 
-/// How old a look may be that a claim is prepared by: more than the API server takes to answer, but
-/// when it is in trouble.
-const MOMENT: Duration = Duration::from_millis(100);
-
 /// The driver of one kind of hardware on one node.
 pub struct HardwareDriver {
     config: Config,
@@ -66,8 +62,6 @@ struct State {
     machine: Machine,
     health: Health,
     conflict: Option<Sign>,
-    /// When all of it was looked at ahead, for a claim that is not prepared yet.
-    ahead: Option<Instant>,
     /// What could not be read.
     problems: BTreeSet<String>,
     /// What [`Store`] has.
@@ -180,7 +174,6 @@ impl HardwareDriver {
                 machine: Machine::default(),
                 health,
                 conflict: None,
-                ahead: None,
                 problems: BTreeSet::new(),
                 saved,
             }),
@@ -211,7 +204,7 @@ impl HardwareDriver {
         self.report_problems(state, &found.problems);
         let mut machine = found.machine;
         machine.remember(&state.machine);
-        let readings = health::readings(&machine, self.own.hardware);
+        let readings = health::readings(&machine, self.own.hardware, |_| true);
         // What is as it was is dropped by the thread that made it: its part of the heap is free again.
         if machine != state.machine {
             state.machine = machine;
@@ -226,8 +219,7 @@ impl HardwareDriver {
     /// finds is counted with the next look at all there is.
     fn look_again(&self, state: &mut State, node: &Node, is_asked: impl Fn(&str) -> bool) {
         sysfs::look_again(&self.config.roots, &mut state.machine, &is_asked);
-        let mut readings = health::readings(&state.machine, self.own.hardware);
-        readings.retain(|name, _| is_asked(name));
+        let readings = health::readings(&state.machine, self.own.hardware, is_asked);
         let changes = state.health.observe_some(self.began.elapsed(), &readings);
         self.take_note(state, node, changes);
     }
@@ -264,7 +256,7 @@ impl HardwareDriver {
             ..Gauges::default()
         };
         let (kind, publish) = (self.own.hardware, self.config.publish);
-        let present = Present::found(&state.machine, kind, publish, &state.health);
+        let present = Present::found(&state.machine, kind, publish, &state.health, |_| true);
         for name in present.devices.keys() {
             let faults = faults(state, name).into_iter().map(|(_, fault)| fault);
             let faults: BTreeSet<Fault> = faults.collect();
@@ -345,8 +337,12 @@ impl HardwareDriver {
         devices
     }
 
-    /// What there is, after a look.
-    fn present(&self, look: impl FnOnce(&mut State, &Node)) -> Result<Present, PrepareError> {
+    /// What there is of the devices that are asked for, after a look.
+    fn present(
+        &self,
+        is_asked: impl Fn(&str) -> bool,
+        look: impl FnOnce(&mut State, &Node),
+    ) -> Result<Present, PrepareError> {
         let mut state = self.state();
         let Some(node) = state.node.clone() else {
             let why = format!("Node {} was not read yet", self.config.node);
@@ -356,8 +352,13 @@ impl HardwareDriver {
         if let Some(sign) = &state.conflict {
             return Err(PrepareError::Refused(self.conflict(sign)));
         }
-        let (kind, publish) = (self.own.hardware, self.config.publish);
-        Ok(Present::found(&state.machine, kind, publish, &state.health))
+        Ok(Present::found(
+            &state.machine,
+            self.own.hardware,
+            self.config.publish,
+            &state.health,
+            is_asked,
+        ))
     }
 
     fn check(&self, claim: &Claim, present: &Present) -> Result<rules::Edits, Refusal> {
@@ -461,31 +462,21 @@ impl Driver for HardwareDriver {
         self.state.try_lock().is_ok()
     }
 
-    /// At all devices: a dozen more are read sooner than the API server answers.
-    fn look_ahead(&self) {
-        let Ok(mut state) = self.state.try_lock() else {
-            return;
-        };
-        if let Some(node) = state.node.clone() {
-            self.look_again(&mut state, &node, |_| true);
-            state.ahead = Some(Instant::now());
-        }
-    }
-
     fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError> {
-        let present = self.present(|state, node| {
-            let ahead = state.ahead.take();
-            if ahead.is_none_or(|at| at.elapsed() > MOMENT) {
-                let devices = || claim.devices.iter().map(|device| &*device.device);
-                self.look_again(state, node, |name| {
-                    devices().any(|device| device == name || device == NODE_DEVICE)
-                });
-            }
+        let is_asked = |name: &str| {
+            let mut devices = claim.devices.iter().map(|device| &*device.device);
+            devices.any(|device| device == name || device == NODE_DEVICE)
+        };
+        let present = self.present(is_asked, |state, node| {
+            self.look_again(state, node, is_asked);
         })?;
         let edits = match self.check(claim, &present) {
             Ok(edits) => edits,
             // Not for something that has changed elsewhere since.
-            Err(_) => self.check(claim, &self.present(|state, node| self.look(state, node))?)?,
+            Err(_) => {
+                let present = self.present(is_asked, |state, node| self.look(state, node))?;
+                self.check(claim, &present)?
+            }
         };
         for warning in edits.warnings {
             let (uid, note) = (&claim.claim.uid, warning.message);

@@ -1,8 +1,5 @@
 //! What containers get, and what is refused.
 
-use std::fs;
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 use trainyard_inventory::publish::{EFA_DRIVER, NEURON_DRIVER, NeuronPublish};
 use trainyard_inventory::rules::Hardware;
@@ -234,25 +231,4 @@ async fn nothing_is_refused_for_what_has_changed_since_the_last_survey() {
     assert_eq!(driver.prepare(&a).unwrap().len(), 1, "no survey since");
     machine.emulate(&["gone=neuron-device-3"]);
     assert!(driver.prepare(&a).is_err(), "nor since then");
-
-    // A look ahead is good for one claim.
-    let node_file = machine.path("machine/dev/neuron3");
-    loop {
-        machine.emulate(&[]);
-        let began = Instant::now();
-        driver.look_ahead();
-        fs::remove_file(&node_file).unwrap();
-        let prepared = driver.prepare(&a);
-        if began.elapsed() < Duration::from_millis(100) {
-            assert!(prepared.is_ok(), "looked at a moment ago");
-            break;
-        }
-    }
-    assert!(driver.prepare(&a).is_err(), "looked at for another claim");
-    // And for a moment.
-    machine.emulate(&[]);
-    driver.look_ahead();
-    fs::remove_file(&node_file).unwrap();
-    std::thread::sleep(Duration::from_millis(101));
-    assert!(driver.prepare(&a).is_err(), "looked at too long ago");
 }

@@ -35,8 +35,6 @@ pub struct State {
     pub calls: Vec<String>,
     /// Who made them.
     pub callers: Vec<ThreadId>,
-    /// How often it was looked at ahead.
-    pub looks_ahead: u32,
 }
 
 pub struct Hardware {
@@ -60,7 +58,6 @@ impl Default for Hardware {
                 set_up: BTreeSet::new(),
                 calls: Vec::new(),
                 callers: Vec::new(),
-                looks_ahead: 0,
             }),
             released: Condvar::new(),
             activity: watch::Sender::new(()),
@@ -164,10 +161,6 @@ impl Driver for Hardware {
 
     fn is_quick(&self) -> bool {
         self.state().held.is_empty()
-    }
-
-    fn look_ahead(&self) {
-        self.state().looks_ahead += 1;
     }
 
     fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError> {
