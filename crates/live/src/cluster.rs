@@ -24,7 +24,8 @@ use trainyard_node::ports::{
 };
 
 use crate::answer::within;
-use crate::connect::{self, Credentials, Error};
+use crate::connect::{self, Clients, Credentials, Error};
+use crate::direct::{self, Direct};
 use crate::events::{self, Subject};
 use crate::recent::Recent;
 use crate::watching::{News, listen};
@@ -37,6 +38,7 @@ const WAITING_EVENTS: usize = 64;
 /// A cluster, seen from one node.
 pub struct Cluster {
     client: kube::Client,
+    direct: Direct,
     node: String,
     recent: Recent,
     expected: Expected,
@@ -49,12 +51,13 @@ pub struct Cluster {
 impl Cluster {
     /// Reads the credentials and makes a client. The API server need not answer yet.
     pub async fn connect(credentials: &Credentials, node: &str) -> Result<Cluster, Error> {
-        let client = connect::client(credentials).await?;
+        let Clients { client, direct } = connect::clients(credentials).await?;
         let (events, waiting) = mpsc::channel(WAITING_EVENTS);
         let mut tasks = JoinSet::new();
         tasks.spawn(events::write(client.clone(), node.to_owned(), waiting));
         Ok(Cluster {
             client,
+            direct: Direct::new(direct),
             node: node.to_owned(),
             recent: Recent::default(),
             expected: Expected::default(),
@@ -102,9 +105,14 @@ impl ClaimReader for Cluster {
             if let Some(read) = self.recent.take(driver, claim, Instant::now()) {
                 return Ok(read);
             }
-            let namespace = &claim.namespace;
-            let claims: Api<ResourceClaim> = Api::namespaced(self.client.clone(), namespace);
-            let read = Arc::new(within(claims.get(&claim.name)).await?);
+            let read = match self.direct.read(claim).await {
+                Some(read) => read,
+                None => {
+                    self.spawn(self.direct.open(claim));
+                    direct::read(&self.client, claim).await
+                }
+            };
+            let read = Arc::new(read?);
             self.recent.keep(driver, &read, Instant::now());
             Ok(read)
         }
