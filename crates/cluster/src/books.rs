@@ -11,13 +11,14 @@ use trainyard_allocator::{Inventory, Order, Question, Verdict as Answer};
 use trainyard_model::Text;
 use trainyard_model::claim::{AllocationResult, DeviceResult, ResourceClaim};
 use trainyard_model::class::DeviceClass;
-use trainyard_model::device::{Attribute, Device};
 use trainyard_model::features::Features;
 use trainyard_model::node::Node;
+use trainyard_model::selector::{Engine as _, Reads};
 use trainyard_model::slice::{DeviceId, ResourceSlice};
 use trainyard_selector::Engine;
 
 use crate::devices::{Devices, MOST_STEPS, Reason, Verdict};
+use crate::projection::Projections;
 use crate::reason;
 
 /// Search steps that one question may take.
@@ -47,86 +48,59 @@ pub struct Books {
 /// Devices of a node with what is taken of each.
 type InUse = Vec<(Text, Vec<Text>)>;
 
-/// What expressions and constraints of an input read of devices.
+/// The expressions and constraints of an input: nothing else of its devices' attributes can reach an
+/// answer.
 #[derive(Debug, Clone, Default)]
-pub struct Reads {
-    /// Texts in which an attribute that is read is named.
-    texts: BTreeSet<Text>,
-    /// Some expression may read attributes that it does not name.
-    everything: bool,
+pub struct Readers {
+    selectors: BTreeSet<Text>,
+    derived: BTreeSet<Text>,
+    /// Attributes that constraints compare.
+    compared: BTreeSet<Text>,
 }
 
-impl Reads {
+impl Readers {
     /// Adds a class.
     pub fn class(&mut self, class: &DeviceClass) {
-        for selector in class.selectors.iter().flatten() {
-            self.expression(selector);
-        }
+        self.selectors
+            .extend(class.selectors.iter().flatten().cloned());
     }
 
     /// Adds a claim.
     pub fn claim(&mut self, claim: &ResourceClaim) {
         for request in &claim.requests {
             for query in request.exactly.iter().chain(&request.first_available) {
-                for selector in query.selectors.iter().flatten() {
-                    self.expression(selector);
-                }
-                for derived in &query.derived_attributes {
-                    self.expression(&derived.expression);
-                }
+                self.selectors
+                    .extend(query.selectors.iter().flatten().cloned());
+                let derived = query.derived_attributes.iter();
+                self.derived
+                    .extend(derived.map(|derived| derived.expression.clone()));
             }
         }
         for constraint in &claim.constraints {
-            self.texts.extend(constraint.match_attribute.clone());
-            self.texts.extend(constraint.distinct_attribute.clone());
+            self.compared.extend(constraint.match_attribute.clone());
+            self.compared.extend(constraint.distinct_attribute.clone());
         }
     }
 
-    fn expression(&mut self, source: &Text) {
-        if self.texts.insert(source.clone()) {
-            self.everything |= !names_what_it_reads(source);
+    /// What all of them together read of a device. An expression that does not compile reads nothing:
+    /// it fails on every device alike.
+    fn reads(&self, engine: &mut Engine) -> Reads {
+        let mut reads = Reads::default();
+        for name in &self.compared {
+            reads.add_attribute(name.clone());
         }
+        for source in &self.selectors {
+            if let Ok(expression) = engine.compile(source) {
+                reads.add(&engine.reads(&expression));
+            }
+        }
+        for source in &self.derived {
+            if let Ok(expression) = engine.compile_derived(source) {
+                reads.add(&engine.reads(&expression));
+            }
+        }
+        reads
     }
-
-    fn attribute(&self, name: &str, value: &Attribute) -> bool {
-        // These may fail to convert, which every expression notices.
-        let fragile = matches!(
-            value,
-            Attribute::Version(_) | Attribute::Versions(_) | Attribute::Unknown
-        );
-        let id = name.rsplit_once('/').map_or(name, |(_, id)| id);
-        self.everything || fragile || self.texts.iter().any(|text| text.contains(id))
-    }
-}
-
-/// Whether every use of `attributes` in an expression is `attributes["domain"].id` with both written
-/// out, so that the identifier stands in its text.
-fn names_what_it_reads(source: &str) -> bool {
-    source.match_indices("attributes").all(|(at, word)| {
-        let after = source[at + word.len()..].trim_start();
-        let Some(index) = after.strip_prefix('[') else {
-            return false;
-        };
-        let index = index.trim_start();
-        let Some(quote) = index.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
-            return false;
-        };
-        let Some((_, rest)) = index[1..].split_once(quote) else {
-            return false;
-        };
-        let Some(member) = rest.trim_start().strip_prefix(']') else {
-            return false;
-        };
-        let Some(member) = member.trim_start().strip_prefix('.') else {
-            return false;
-        };
-        let member = member.trim_start_matches('?').trim_start();
-        let end = member
-            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .unwrap_or(member.len());
-        // A call is no attribute.
-        end > 0 && !member[end..].trim_start().starts_with('(')
-    })
 }
 
 impl Books {
@@ -135,11 +109,13 @@ impl Books {
         nodes: Vec<Node>,
         slices: &[Arc<ResourceSlice>],
         classes: &[Arc<DeviceClass>],
-        reads: &Reads,
+        readers: &Readers,
         features: Features,
         order: Order,
     ) -> Books {
-        let mut inventory = Inventory::new(Engine::new());
+        let mut engine = Engine::new();
+        let reads = readers.reads(&mut engine);
+        let mut inventory = Inventory::new(engine);
         for class in classes {
             inventory.apply_class(class);
         }
@@ -151,8 +127,11 @@ impl Books {
         let mut own: Vec<Vec<Arc<ResourceSlice>>> = vec![Vec::new(); nodes.len()];
         let mut at_home: FxHashMap<(Text, Text), Option<usize>> = FxHashMap::default();
         let mut shared = false;
+        let mut projections = Projections::new(reads);
+        let mut projected: Vec<Vec<Arc<ResourceSlice>>> = vec![Vec::new(); nodes.len()];
         for slice in slices {
-            inventory.apply_slice(slice);
+            let read = projections.of(slice);
+            inventory.apply_slice(&read);
             let name = slice.node_name.as_ref().filter(|name| !name.is_empty());
             let home = name.and_then(|name| by_name.get(name).copied());
             let pool = (slice.driver.clone(), slice.pool.name.clone());
@@ -161,6 +140,7 @@ impl Books {
             shared |= name.is_none() || *known != home;
             if let Some(home) = home {
                 own[home].push(slice.clone());
+                projected[home].push(read);
             }
         }
         let mut books = Books {
@@ -177,7 +157,7 @@ impl Books {
             pools: FxHashMap::default(),
             slices: own,
         };
-        books.look(reads);
+        books.look(projected);
         books.states = vec![0; books.nodes.len()];
         for node in 0..books.nodes.len() {
             books.number(node);
@@ -185,24 +165,15 @@ impl Books {
         books
     }
 
-    /// Sorts nodes by what their devices look like.
-    fn look(&mut self, reads: &Reads) {
+    /// Sorts nodes by what their devices look like: `projected` are their slices with what is read.
+    fn look(&mut self, mut projected: Vec<Vec<Arc<ResourceSlice>>>) {
         let mut kinds: FxHashMap<Vec<Text>, Vec<(usize, u64)>> = FxHashMap::default();
         let mut next = 0;
         for place in 0..self.nodes.len() {
-            let slices = &mut self.slices[place];
-            slices.sort_by(|a, b| {
-                let key = |slice: &ResourceSlice| {
-                    (
-                        slice.driver.clone(),
-                        slice.pool.name.clone(),
-                        slice.name.clone(),
-                    )
-                };
-                key(a).cmp(&key(b))
-            });
+            sort(&mut self.slices[place]);
+            sort(&mut projected[place]);
             let mut pools = BTreeSet::new();
-            for slice in slices.iter() {
+            for slice in &self.slices[place] {
                 let pool = (slice.driver.clone(), slice.pool.name.clone());
                 pools.insert(pool.clone());
                 self.pools.insert(pool, (place, pools.len() - 1));
@@ -212,14 +183,12 @@ impl Books {
                 continue;
             }
             // Nodes are compared with one of each kind that has the same drivers.
-            let drivers = self.slices[place]
-                .iter()
-                .map(|slice| slice.driver.clone())
-                .collect();
+            let slices = &projected[place];
+            let drivers = slices.iter().map(|slice| slice.driver.clone()).collect();
             let alike = kinds.entry(drivers).or_default();
             let known = alike
                 .iter()
-                .find(|(other, _)| look_alike(&self.slices[*other], &self.slices[place], reads));
+                .find(|(other, _)| look_alike(&projected[*other], slices));
             let look = known.map(|(_, look)| *look).unwrap_or_else(|| {
                 next += 1;
                 alike.push((place, next));
@@ -338,28 +307,32 @@ impl Devices for Books {
     }
 }
 
-/// Whether two nodes' slices are the same but for the names of node and pools, as far as anybody
-/// looks.
-fn look_alike(a: &[Arc<ResourceSlice>], b: &[Arc<ResourceSlice>], reads: &Reads) -> bool {
+fn sort(slices: &mut [Arc<ResourceSlice>]) {
+    slices.sort_by(|a, b| {
+        let key = |slice: &ResourceSlice| {
+            (
+                slice.driver.clone(),
+                slice.pool.name.clone(),
+                slice.name.clone(),
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+}
+
+/// Whether two nodes' slices are the same but for the names of node and pools.
+fn look_alike(a: &[Arc<ResourceSlice>], b: &[Arc<ResourceSlice>]) -> bool {
     a.len() == b.len()
         && pools_of(a) == pools_of(b)
         && a.iter().zip(b).all(|(a, b)| {
-            a.driver == b.driver
-                && a.pool.generation == b.pool.generation
+            a.pool.generation == b.pool.generation
                 && a.pool.resource_slice_count == b.pool.resource_slice_count
                 && a.node_selector.is_none()
                 && b.node_selector.is_none()
                 && a.all_nodes == b.all_nodes
                 && a.per_device_node_selection.is_none()
-                && b.per_device_node_selection.is_none()
-                && a.skip_node_operations == b.skip_node_operations
                 && a.shared_counters == b.shared_counters
-                && (Arc::ptr_eq(&a.devices, &b.devices)
-                    || a.devices.len() == b.devices.len()
-                        && a.devices
-                            .iter()
-                            .zip(b.devices.iter())
-                            .all(|(a, b)| same(a, b, reads)))
+                && a.has_same_devices(b)
         })
 }
 
@@ -373,46 +346,6 @@ fn pools_of(slices: &[Arc<ResourceSlice>]) -> Vec<bool> {
             last.replace(pool) != Some(pool)
         })
         .collect()
-}
-
-fn same(a: &Device, b: &Device, reads: &Reads) -> bool {
-    let plain = |device: &Device| {
-        device.capacity.is_empty()
-            && device.consumes_counters.is_empty()
-            && device.node_selector.is_none()
-            && device.node_name.is_none()
-    };
-    let rest = || {
-        plain(a) && plain(b)
-            || (format!("{:?}", a.capacity) == format!("{:?}", b.capacity)
-                && format!("{:?}", a.consumes_counters) == format!("{:?}", b.consumes_counters)
-                && a.node_selector == b.node_selector
-                && a.node_name == b.node_name)
-    };
-    a.name == b.name
-        && a.taints == b.taints
-        && a.binds_to_node == b.binds_to_node
-        && a.binding_conditions == b.binding_conditions
-        && a.binding_failure_conditions == b.binding_failure_conditions
-        && a.allow_multiple_allocations == b.allow_multiple_allocations
-        && a.all_nodes == b.all_nodes
-        && rest()
-        && same_attributes(&a.attributes, &b.attributes, reads)
-}
-
-fn same_attributes(
-    a: &BTreeMap<Text, Attribute>,
-    b: &BTreeMap<Text, Attribute>,
-    reads: &Reads,
-) -> bool {
-    a.len() == b.len()
-        && a.iter()
-            .zip(b)
-            .all(|((a_name, a_value), (b_name, b_value))| {
-                a_name == b_name
-                    && (a_value == b_value
-                        || !(reads.attribute(a_name, a_value) || reads.attribute(b_name, b_value)))
-            })
 }
 
 /// The identity of an allocated device.

@@ -29,6 +29,7 @@ pub mod order;
 pub mod place;
 mod planning;
 mod prepare;
+mod projection;
 mod reason;
 pub mod resources;
 pub mod run;

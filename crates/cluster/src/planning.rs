@@ -11,7 +11,7 @@ use trainyard_model::plan::{Held, NodePlan, Plan, Usage, Warning};
 use trainyard_model::slice::{DeviceId, ResourceSlice};
 use trainyard_wire::Problem;
 
-use crate::books::{Books, Reads, id};
+use crate::books::{Books, Readers, id};
 use crate::check::{self, Findings};
 use crate::gates::{self, Gate, Gates, Version};
 use crate::input::{Input, Inventory};
@@ -81,7 +81,7 @@ pub fn plan(
         std::mem::take(&mut inventory.nodes),
         &slices,
         &classes,
-        &reads(&inventory),
+        &readers(&inventory),
         options.gates.features(),
         match options.gates.version() {
             Version::V1_34 | Version::V1_35 => Order::Permutations,
@@ -199,18 +199,18 @@ fn vocabulary(inventory: &Inventory) -> Vocabulary {
     vocabulary
 }
 
-fn reads(inventory: &Inventory) -> Reads {
-    let mut reads = Reads::default();
+fn readers(inventory: &Inventory) -> Readers {
+    let mut readers = Readers::default();
     for class in inventory.classes.values() {
-        reads.class(&class.class);
+        readers.class(&class.class);
     }
     for template in inventory.claims.templates.values() {
-        reads.claim(&template.spec);
+        readers.claim(&template.spec);
     }
     for claim in inventory.claims.claims.values() {
-        reads.claim(&claim.spec);
+        readers.claim(&claim.spec);
     }
-    reads
+    readers
 }
 
 /// Enters what the claims of the input have already.

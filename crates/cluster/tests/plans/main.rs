@@ -2,6 +2,7 @@
 
 mod devices;
 mod dump;
+mod equivalence;
 mod faults;
 mod filters;
 mod scores;
