@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use trainyard_cluster::gates;
 use trainyard_inventory::publish::NeuronPublish;
 use trainyard_inventory::spec::Spec;
+use trainyard_model::gates;
 
 use crate::allocate::Allocate;
 use crate::driver::{self, Driver, Probe};

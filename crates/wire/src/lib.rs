@@ -23,7 +23,6 @@ mod decode;
 pub mod defaults;
 pub mod gates;
 mod lines;
-pub mod nearest;
 pub mod object;
 mod path;
 pub mod problem;

@@ -137,9 +137,14 @@ fn document<'a>(plan: &'a Plan, warnings: &'a [Warning]) -> Document<'a> {
                         .iter()
                         .map(|node| NodeRefusal {
                             names: node.names.iter().map(|name| &**name).collect(),
-                            code: node.code,
-                            message: &node.message,
-                            reasons: node.proof.iter().map(|proof| (&**proof).into()).collect(),
+                            code: node.reason.code,
+                            message: &node.reason.message,
+                            reasons: node
+                                .reason
+                                .proof
+                                .iter()
+                                .map(|proof| (&**proof).into())
+                                .collect(),
                         })
                         .collect(),
                 }),

@@ -173,13 +173,13 @@ fn verdict(input: &Input) -> Verdict {
     }
     let groups = &pod.refusal.as_ref().expect("it has no node").nodes;
     if let [group] = groups.as_slice()
-        && group.code == "cel/runtime-error"
+        && group.reason.code == "cel/runtime-error"
     {
         return Verdict::Fatal(group.names[0].clone());
     }
     let codes = groups.iter().flat_map(|group| {
         let names = group.names.iter();
-        names.map(|name| (name.clone(), group.code))
+        names.map(|name| (name.clone(), group.reason.code))
     });
     Verdict::Refused(codes.collect())
 }
