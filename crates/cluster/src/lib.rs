@@ -17,6 +17,6 @@ mod plan;
 mod pod;
 mod scheduler;
 
-pub use input::{Input, SUPPLIED};
-pub use plan::{Options, faults, plan};
+pub use input::{Input, SUPPLIED, faults};
+pub use plan::{Options, plan};
 pub use scheduler::Strategy;

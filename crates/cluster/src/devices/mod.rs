@@ -20,16 +20,17 @@ use trainyard_model::Text;
 use trainyard_model::claim::{AllocationResult, ResourceClaim};
 use trainyard_model::class::DeviceClass;
 use trainyard_model::features::Features;
+use trainyard_model::gates::{Gates, Version};
 use trainyard_model::node::Node;
 use trainyard_model::plan::{Rejection, Usage};
 use trainyard_model::slice::ResourceSlice;
 use trainyard_selector::Engine;
 
 pub(crate) use prepare::Drivers;
-pub(crate) use readers::Readers;
 pub(crate) use states::StateId;
 
 use projection::Projections;
+use readers::Readers;
 use states::States;
 
 /// Search steps that one question may take.
@@ -65,23 +66,40 @@ pub(crate) enum Failure {
 /// What the allocator is set up with.
 #[derive(Debug)]
 pub(crate) struct Settings<'a> {
-    pub classes: &'a [Arc<DeviceClass>],
-    pub readers: &'a Readers,
-    pub features: Features,
+    classes: &'a [Arc<DeviceClass>],
+    readers: Readers,
+    features: Features,
     /// Of the search whose steps are counted.
-    pub order: Order,
+    order: Order,
+}
+
+impl<'a> Settings<'a> {
+    /// For these claims and classes, in a cluster with these gates.
+    pub(crate) fn of(
+        claims: &[Arc<ResourceClaim>],
+        classes: &'a [Arc<DeviceClass>],
+        gates: &Gates,
+    ) -> Settings<'a> {
+        let mut readers = Readers::default();
+        classes.iter().for_each(|class| readers.add_class(class));
+        claims.iter().for_each(|claim| readers.add_claim(claim));
+        Settings {
+            classes,
+            readers,
+            features: gates.features(),
+            order: match gates.version() {
+                Version::V1_34 | Version::V1_35 => Order::Permutations,
+                Version::V1_36 | Version::V1_37 => Order::Combinations,
+            },
+        }
+    }
 }
 
 impl Devices {
     /// The devices of nodes without any: every claim is refused.
     #[cfg(test)]
     pub(crate) fn none(nodes: Vec<Arc<Node>>) -> Devices {
-        let settings = Settings {
-            classes: &[],
-            readers: &Readers::default(),
-            features: Features::default(),
-            order: Order::Combinations,
-        };
+        let settings = Settings::of(&[], &[], &Gates::default());
         Devices::new(nodes, &[], &settings)
     }
 

@@ -11,7 +11,7 @@ use trainyard_model::plan::Warning;
 use trainyard_wire::{Manifest, Problem};
 
 use super::objects::{Input, Objects};
-use crate::pod::{Pod, extended, resources};
+use crate::pod::Pod;
 
 /// Faults and warnings, collected.
 #[derive(Debug)]
@@ -93,6 +93,13 @@ impl<'a> Findings<'a> {
 
 /// Everything about the input as a whole.
 pub fn check(objects: &Objects, findings: &mut Findings<'_>) {
+    for name in &objects.classes.supplied {
+        findings.warnings.push(Warning {
+            code: "class/supplied",
+            object: Warning::title("DeviceClass", "", name),
+            message: "not in the input: taken as the published Helm chart installs it".to_owned(),
+        });
+    }
     whole(objects, findings);
     for (at, code, message) in &objects.notes {
         findings.warn(*at, code, message.clone());
@@ -320,9 +327,9 @@ fn classes(
         let rest = request.first_available.iter().enumerate();
         let rest = rest.map(|(j, query)| (format!("firstAvailable[{j}]"), query));
         for (field, query) in exactly.chain(rest) {
-            if !query.class.is_empty() && !objects.classes.contains_key(&query.class) {
+            if !query.class.is_empty() && !objects.classes.by_name.contains_key(&query.class) {
                 let path = format!("{path}.devices.requests[{i}].{field}.deviceClassName");
-                let names: Vec<Text> = objects.classes.keys().cloned().collect();
+                let names: Vec<Text> = objects.classes.by_name.keys().cloned().collect();
                 let what = ("DeviceClass", &*query.class);
                 findings.missing(at, "claim/class-not-found", &path, what, names.iter());
             }
@@ -382,17 +389,8 @@ fn unused(objects: &Objects, findings: &mut Findings<'_>) {
         .iter()
         .filter(|(key, claim)| !claims.contains(*key) && claim.allocation.is_none());
     let idle = idle.map(|(_, claim)| (claim.source, "no pod uses it"));
-    let mut asked = classes_asked(objects);
-    for pod in &objects.pods {
-        let init = pod.spec.init_containers.iter().flatten();
-        let counts = init.chain(&pod.spec.containers);
-        let counts = counts.flat_map(resources::container_counts);
-        asked.extend(counts.filter_map(|(name, _)| objects.class_of(&name)));
-    }
-    let classes = objects.classes.iter();
-    let classes = classes.filter(|(name, _)| !asked.contains(*name));
-    let classes =
-        classes.filter_map(|(_, class)| Some((class.source?, "no claim or pod asks for it")));
+    let classes = objects.classes.unused();
+    let classes = classes.map(|source| (source, "no claim or pod asks for it"));
     let all: Vec<_> = unused.chain(idle).chain(classes).collect();
     for (at, message) in all {
         if !findings.manifest(at).object.is_fact() {
@@ -443,34 +441,3 @@ const SERVED: [(&str, fn(&str) -> bool); 2] = [
     }),
     (EFA_DRIVER, |name| name == "vpc.amazonaws.com/efa"),
 ];
-
-/// Whether a pod waits for somebody to lift its gates.
-pub fn gated(pod: &Pod) -> bool {
-    pod.bound_to.is_none() && pod.spec.scheduling_gates.iter().flatten().next().is_some()
-}
-
-/// The classes that claims and templates ask for.
-pub fn classes_asked(objects: &Objects) -> BTreeSet<Text> {
-    let templates = objects
-        .claims
-        .templates
-        .values()
-        .map(|template| &template.spec);
-    let claims = objects.claims.claims.values().map(|claim| &claim.spec);
-    let requests = templates.chain(claims).flat_map(|claim| &claim.requests);
-    let queries =
-        requests.flat_map(|request| request.exactly.iter().chain(&request.first_available));
-    let named = queries.map(|query| query.class.clone());
-    let implicit = objects.pods.iter().flat_map(|pod| {
-        let containers = pod
-            .spec
-            .init_containers
-            .iter()
-            .flatten()
-            .chain(&pod.spec.containers);
-        containers
-            .flat_map(resources::container_counts)
-            .filter_map(|(name, _)| name.strip_prefix(extended::IMPLICIT_PREFIX).map(Text::from))
-    });
-    named.chain(implicit).collect()
-}

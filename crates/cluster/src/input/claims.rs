@@ -137,6 +137,14 @@ impl Missing {
 }
 
 impl Claims {
+    /// What all claims and templates ask for.
+    pub(crate) fn specs(&self) -> Vec<Arc<ResourceClaim>> {
+        let templates = self.templates.values();
+        let templates = templates.map(|template| &template.spec);
+        let claims = self.claims.values().map(|claim| &claim.spec);
+        templates.chain(claims).cloned().collect()
+    }
+
     /// What a pod needs, in the order of `spec.resourceClaims`.
     pub fn needs(&self, pod: &Pod) -> Result<Vec<Need>, Missing> {
         let mut needs = Vec::new();

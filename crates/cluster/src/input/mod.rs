@@ -7,14 +7,21 @@
 //!
 //! Refuses to know: which node takes a pod.
 
-pub(crate) mod check;
+mod check;
 pub(crate) mod claims;
+mod classes;
+mod intake;
 pub(crate) mod natural;
 mod node;
-pub(crate) mod objects;
-pub(crate) mod order;
-pub(crate) mod taint_rules;
+mod objects;
+mod order;
+mod taint_rules;
 mod workloads;
 
+pub(crate) use classes::Classes;
+pub use classes::SUPPLIED;
+pub use intake::faults;
+pub(crate) use intake::intake;
 pub(crate) use node::Node;
-pub use objects::{Input, SUPPLIED};
+pub use objects::Input;
+pub(crate) use objects::Objects;

@@ -1,15 +1,14 @@
 //! What an input holds, sorted by what it is for.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use trainyard_model::Text;
-use trainyard_model::class::DeviceClass;
 use trainyard_model::slice::ResourceSlice;
 use trainyard_wire::k8s::api::resource::v1 as api;
 use trainyard_wire::{Manifest, Object, convert};
 
 use super::claims::{Claim, Claims, Consumer, Template};
+use super::classes::Classes;
 use super::natural;
 use super::node::Node;
 use super::order::Priorities;
@@ -17,7 +16,6 @@ use super::taint_rules;
 use super::workloads::{self, Factory, Groups, Item, Note, Owners, ReplicatedJob};
 use crate::pod::Pod;
 use crate::pod::demand::Namespaces;
-use crate::pod::extended::IMPLICIT_PREFIX;
 use crate::pod::labels::Selector;
 
 /// Manifests, and nodes from the catalogue.
@@ -29,16 +27,6 @@ pub struct Input {
     pub hardware: Vec<trainyard_inventory::node::Node>,
 }
 
-/// A DeviceClass with what tells which one stands for an extended resource.
-#[derive(Debug, Clone)]
-pub struct Class {
-    /// As the allocator takes it.
-    pub class: Arc<DeviceClass>,
-    created: Text,
-    /// Manifest; `None`: supplied.
-    pub source: Option<usize>,
-}
-
 /// The objects of an input by kind.
 #[derive(Debug, Default)]
 pub struct Objects {
@@ -46,8 +34,8 @@ pub struct Objects {
     pub nodes: Vec<Node>,
     /// In the order of the input; taint rules not applied.
     pub slices: Vec<Arc<ResourceSlice>>,
-    /// By name.
-    pub classes: BTreeMap<Text, Class>,
+    /// DeviceClasses.
+    pub classes: Classes,
     /// With their manifests.
     pub rules: Vec<(usize, taint_rules::Rule)>,
     /// PriorityClasses.
@@ -62,15 +50,6 @@ pub struct Objects {
     pub notes: Vec<Note>,
 }
 
-/// Classes that the published Helm charts install, with their selectors.
-pub const SUPPLIED: [(&str, &str); 2] = [
-    ("neuron.aws.com", "device.driver == 'neuron.aws.com'"),
-    (
-        "efa.networking.k8s.aws",
-        "device.driver == 'dra.net' && device.attributes['dra.net'].pciDevice == 'Elastic Fabric Adapter (EFA)'",
-    ),
-];
-
 impl Objects {
     /// Sorts an input.
     pub fn of(input: &Input) -> Objects {
@@ -83,7 +62,7 @@ impl Objects {
                 Object::ResourceSlice(published) => {
                     objects.slices.push(published.slice.clone());
                 }
-                Object::DeviceClass(class) => objects.class(at, class),
+                Object::DeviceClass(class) => objects.classes.add(at, class),
                 Object::DeviceTaintRule(rule) => objects.rules.push((at, taint_rule(rule))),
                 Object::Namespace(namespace) => {
                     let meta = &namespace.metadata;
@@ -126,59 +105,8 @@ impl Objects {
         let nodes = &mut objects.nodes;
         nodes.sort_by(|a, b| natural::compare(a.name(), b.name()));
         (objects.pods, objects.notes) = pods(input, &objects.nodes);
+        objects.classes.supply(&objects.claims, &objects.pods);
         objects
-    }
-
-    /// Supplies the classes of the published Helm charts that the input lacks and something asks
-    /// for; says which.
-    pub fn supply_classes(&mut self, wanted: &BTreeSet<Text>) -> Vec<&'static str> {
-        let missing = SUPPLIED
-            .iter()
-            .filter(|(name, _)| wanted.contains(*name) && !self.classes.contains_key(*name));
-        let missing: Vec<_> = missing.collect();
-        for (name, selector) in &missing {
-            let class = DeviceClass {
-                name: (*name).into(),
-                selectors: vec![Some((*selector).into())],
-                ..DeviceClass::default()
-            };
-            let class = Class {
-                class: Arc::new(class),
-                created: Text::default(),
-                source: None,
-            };
-            self.classes.insert((*name).into(), class);
-        }
-        missing.into_iter().map(|(name, _)| *name).collect()
-    }
-
-    /// The class that stands for an extended resource: the newest that names it, of equals the first
-    /// by name; or the one whose implicit name it is.
-    pub fn class_of(&self, resource: &str) -> Option<Text> {
-        if let Some(name) = resource.strip_prefix(IMPLICIT_PREFIX) {
-            return self.classes.contains_key(name).then(|| name.into());
-        }
-        let named = self
-            .classes
-            .values()
-            .filter(|class| class.class.extended_resource_name.as_deref() == Some(resource));
-        let newest = named.reduce(|best, next| {
-            if next.created > best.created {
-                next
-            } else {
-                best
-            }
-        });
-        newest.map(|class| class.class.name.clone())
-    }
-
-    fn class(&mut self, at: usize, class: &api::DeviceClass) {
-        let converted = Class {
-            class: Arc::new(convert::class(class)),
-            created: workloads::time(class.metadata.creation_timestamp.as_ref()),
-            source: Some(at),
-        };
-        self.classes.insert(converted.class.name.clone(), converted);
     }
 
     fn claim(&mut self, at: usize, object: &api::ResourceClaim, broken: Option<String>) {

@@ -51,3 +51,11 @@ pub(crate) struct Pod {
     /// Where in that object the pod's spec is, such as `spec.template.spec`.
     pub path: Arc<str>,
 }
+
+impl Pod {
+    /// Whether a pod waits for its scheduling gates to be removed.
+    pub(crate) fn is_gated(&self) -> bool {
+        let mut gates = self.spec.scheduling_gates.iter().flatten();
+        self.bound_to.is_none() && gates.next().is_some()
+    }
+}

@@ -7,6 +7,7 @@
 //!
 //! Refuses to know: where pods and nodes come from, and how an answer is shown.
 
+mod demands;
 mod equivalence;
 mod filter;
 mod node_group;
@@ -25,19 +26,22 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use trainyard_model::Text;
 use trainyard_model::claim::{AllocationResult, ResourceClaim};
-use trainyard_model::plan::{PodClaim, PodPlan, Refusal};
+use trainyard_model::gates::{Gate, Gates};
+use trainyard_model::plan::{Held, PodClaim, PodPlan, Refusal};
 
-use crate::devices::{Devices, MOST_STEPS, rank_of_alternatives};
+use crate::devices::{Devices, MOST_STEPS, Settings, rank_of_alternatives};
 use crate::input::claims::{Claims, Found, Key, Need};
+use crate::input::{Classes, Objects};
 use crate::pod::Pod;
-use crate::pod::demand::{Context, Demand};
+use crate::pod::demand::Demand;
 use crate::pod::extended::Extended;
-use crate::pod::labels::{Labels, NodeTerm};
+use crate::pod::labels::NodeTerm;
+use demands::Demands;
 use equivalence::{Decision, EquivalenceClass, Pin};
 use filter::cause::Cause;
+use snapshot::{LabelReads, Snapshot};
 
 pub use equivalence::Strategy;
-pub(crate) use snapshot::{LabelReads, Snapshot};
 pub(crate) use upstream_timeout::UpstreamTimeout;
 
 /// What two pods must have in common to be of one class.
@@ -74,14 +78,17 @@ struct Known {
 }
 
 /// Everything that changes from pod to pod.
-pub(crate) struct Scheduler<'a> {
+pub(crate) struct Scheduler {
     /// Nodes and the pods on them.
     pub snapshot: Snapshot,
     /// Devices.
     pub devices: Devices,
+    /// The devices that claims of the input have.
+    pub held: Vec<Held>,
+    demands: Demands,
     claims: Claims,
-    /// The class that an extended resource belongs to.
-    class_of: &'a dyn Fn(&str) -> Option<Text>,
+    /// The classes that extended resources may belong to; `None`: the gate is off.
+    extended: Option<Classes>,
     strategy: Strategy,
     known: Vec<Known>,
     ids: FxHashMap<ClassKey, usize>,
@@ -89,63 +96,43 @@ pub(crate) struct Scheduler<'a> {
     placed: usize,
 }
 
-/// Demands of pods, without the labels that no selector reads.
-pub(crate) fn demands(pods: &[Pod], reads: &mut LabelReads) -> Vec<Arc<Demand>> {
-    // Pods of one template share spec and labels.
-    let mut known: FxHashMap<(usize, usize, bool), usize> = FxHashMap::default();
-    let mut distinct: Vec<Demand> = Vec::new();
-    let indices: Vec<usize> = pods
-        .iter()
-        .map(|pod| {
-            let template = (
-                Arc::as_ptr(&pod.spec) as usize,
-                Arc::as_ptr(&pod.labels) as usize,
-                pod.terminating,
-            );
-            *known.entry(template).or_insert_with(|| {
-                let demand = demand(pod);
-                reads.read(&demand);
-                distinct.push(demand);
-                distinct.len() - 1
-            })
-        })
-        .collect();
-    for demand in &mut distinct {
-        demand.forget(&reads.pod_labels);
-    }
-    let distinct: Vec<Arc<Demand>> = distinct.into_iter().map(Arc::new).collect();
-    indices
-        .into_iter()
-        .map(|index| distinct[index].clone())
-        .collect()
-}
-
-fn demand(pod: &Pod) -> Demand {
-    let labels: &Labels = &pod.labels;
-    Demand::of(
-        &pod.spec,
-        &Context {
-            namespace: &pod.namespace,
-            labels,
-            terminating: pod.terminating,
-            controller: pod.controller.as_deref(),
-        },
-    )
-}
-
-impl<'a> Scheduler<'a> {
+impl Scheduler {
+    /// Nothing is scheduled yet, and claims of the input have their devices. `pods` are all that will
+    /// be asked about.
     pub(crate) fn new(
-        snapshot: Snapshot,
-        devices: Devices,
-        claims: Claims,
-        class_of: &'a dyn Fn(&str) -> Option<Text>,
+        mut objects: Objects,
+        pods: &[Pod],
         strategy: Strategy,
+        gates: &Gates,
     ) -> Self {
+        let mut reads = LabelReads::of_devices(&objects.slices, &objects.claims);
+        let demands = Demands::of(pods, &mut reads);
+        let mut devices = Devices::new(
+            objects.nodes.iter().map(|node| node.meta.clone()).collect(),
+            &objects.slices,
+            &Settings::of(&objects.claims.specs(), &objects.classes.converted(), gates),
+        );
+        let mut held = Vec::new();
+        for (key, claim) in &objects.claims.claims {
+            let Some(allocation) = &claim.allocation else {
+                continue;
+            };
+            let holder = claim.holder(key);
+            devices.hold(allocation, &holder);
+            held.extend(allocation.exclusive().map(|device| Held {
+                device: device.id(),
+                claim: format!("{}/{}", key.0, key.1).into(),
+                holder: holder.clone(),
+            }));
+        }
+        let namespaces = std::mem::take(&mut objects.namespaces);
         Scheduler {
-            snapshot,
+            snapshot: Snapshot::new(objects.nodes, namespaces, &reads, &devices),
             devices,
-            claims,
-            class_of,
+            demands,
+            held,
+            claims: objects.claims,
+            extended: gates.has(Gate::ExtendedResource).then_some(objects.classes),
             strategy,
             known: Vec::new(),
             ids: FxHashMap::default(),
@@ -155,10 +142,11 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Counts a pod that runs already. One on a node that the input lacks counts nowhere.
-    pub(crate) fn add_running(&mut self, pod: &Pod, demand: &Demand) -> PodPlan {
+    pub(crate) fn add_running(&mut self, pod: &Pod) -> PodPlan {
+        let demand = self.demands.get(pod);
         let bound = pod.bound_to.as_ref();
         if let Some(node) = bound.and_then(|name| self.snapshot.find(name)) {
-            self.snapshot.assume(node, demand, &self.devices);
+            self.snapshot.assume(node, &demand, &self.devices);
         }
         let needs = self.claims.needs(pod).unwrap_or_default();
         let mut claims: Vec<PodClaim> = needs
@@ -185,7 +173,8 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Finds a node for a pod, and assigns the pod to it.
-    pub(crate) fn schedule(&mut self, pod: &Pod, demand: &Arc<Demand>) -> PodPlan {
+    pub(crate) fn schedule(&mut self, pod: &Pod) -> PodPlan {
+        let demand = self.demands.get(pod);
         let needs = match self.claims.needs(pod) {
             Ok(needs) => needs,
             Err(missing) => {
@@ -197,7 +186,7 @@ impl<'a> Scheduler<'a> {
                 return self.refused(pod, &[], Arc::new(refusal));
             }
         };
-        let id = self.class(pod, demand, &needs);
+        let id = self.class(pod, &demand, &needs);
         let known = &mut self.known[id];
         if let Some((placed, refusal)) = &known.refusal
             && *placed == self.placed
@@ -261,7 +250,9 @@ impl<'a> Scheduler<'a> {
 
     /// What a pod asks, apart from its name.
     fn class_key(&self, pod: &Pod, demand: &Demand, needs: &[Need]) -> ClassKey {
-        let extended = Extended::of(&pod.spec, self.class_of);
+        let classes = self.extended.as_ref();
+        let class_of = |resource: &str| classes?.of_resource(resource);
+        let extended = Extended::of(&pod.spec, class_of);
         let mut demand = demand.clone();
         if let Some(extended) = &extended {
             demand.by_class = extended.resources().cloned().collect();

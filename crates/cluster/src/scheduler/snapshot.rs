@@ -7,16 +7,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use trainyard_model::Text;
+use trainyard_model::slice::ResourceSlice;
 use trainyard_model::taint::Taint;
 
 use super::node_group::{Domain, Domains, Resident, Residents, StateId};
 use super::node_info::{AssignedPods, NodeInfo, ResidentId};
 use crate::devices::{self, Devices};
+use crate::input::claims::Claims;
 use crate::input::{Node, natural};
 use crate::pod::demand::{Demand, Namespaces};
+use crate::pod::labels::NodeTerm;
 use crate::pod::resources::Resources;
 
 /// Numbers equal values alike.
@@ -88,6 +92,29 @@ pub(crate) struct LabelReads {
 }
 
 impl LabelReads {
+    /// The labels of nodes that slices and allocated claims read.
+    pub(crate) fn of_devices(slices: &[Arc<ResourceSlice>], claims: &Claims) -> LabelReads {
+        let mut reads = LabelReads::default();
+        let of_slices = slices
+            .iter()
+            .filter_map(|slice| slice.node_selector.as_ref());
+        let devices = slices.iter().flat_map(|slice| slice.devices.iter());
+        let of_devices = devices.filter_map(|device| device.node_selector.as_ref());
+        let claims = claims.claims.values();
+        let of_claims =
+            claims.filter_map(|claim| claim.allocation.as_ref()?.node_selector.as_ref());
+        for selector in of_slices.chain(of_devices).chain(of_claims) {
+            for term in NodeTerm::of_selector(selector) {
+                reads.node_labels.extend(term.keys().cloned());
+                // A term with one name alone pins the pod, which needs no kind of its own.
+                if term.only().is_none() {
+                    reads.node_names.extend(term.names().cloned());
+                }
+            }
+        }
+        reads
+    }
+
     /// Adds what one demand reads.
     pub(crate) fn read(&mut self, demand: &Demand) {
         self.node_labels.extend(demand.node_keys().cloned());

@@ -234,7 +234,7 @@ fn host() -> impl proptest::strategy::Strategy<Value = Host> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn a_node_is_judged_among_others_as_it_is_alone(
