@@ -1,6 +1,5 @@
 //! What a ResourceClaim says to one driver: the devices and configurations that are its own.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::resource::v1::ResourceClaim;
@@ -49,15 +48,6 @@ impl NotReady {
     pub fn may_pass(&self) -> bool {
         matches!(self, NotReady::NotAllocated(_) | NotReady::NotReserved(_))
     }
-}
-
-/// The drivers that a claim has devices of, in the order of their names.
-pub fn drivers(object: &ResourceClaim) -> BTreeSet<&str> {
-    let status = object.status.as_ref();
-    let devices = status.and_then(|status| status.allocation.as_ref()?.devices.as_ref());
-    let results = devices.and_then(|devices| devices.results.as_ref());
-    let of = results.into_iter().flatten();
-    of.map(|result| &*result.driver).collect()
 }
 
 /// The part of `object` that concerns `driver`; results of other drivers in a mixed claim are

@@ -215,8 +215,8 @@ pub enum PrepareError {
 #[error("{0}")]
 pub struct DriverError(pub String);
 
-/// What only the hardware's own code can say. The calls are made on threads that may block (but see
-/// [`Driver::is_quick`]), several at once for different claims, never two for one.
+/// What only the hardware's own code can say. The calls are made on threads that may block, several at
+/// once for different claims, never two for one.
 pub trait Driver: Send + Sync + 'static {
     /// Looks at the hardware: called at the start, when the Node changes, when asked by
     /// [`crate::plugin::Plugin::refresh`] and every few seconds. After an error what was published
@@ -230,13 +230,6 @@ pub trait Driver: Send + Sync + 'static {
     /// The caller has checked that the claim exists, is allocated to this driver on this node and in
     /// use, and that no other claim holds one of its devices.
     fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError>;
-
-    /// Whether [`Driver::prepare`] and [`Driver::unprepare`] would return at once, within a
-    /// millisecond: then they are called without a thread of their own, which takes about as long.
-    /// `false` is always right.
-    fn is_quick(&self) -> bool {
-        false
-    }
 
     /// Undoes [`Driver::prepare`], also one that never began, failed half-way or was undone before.
     fn unprepare(&self, claim: &ClaimRef, devices: &[Allocated]) -> Result<(), DriverError> {

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::driver::{DeviceHealth, Health};
-use crate::proto::{health_v1 as v1, health_v1alpha1 as v1alpha1};
+use crate::proto::health_v1 as v1;
+use crate::proto::health_v1::dra_resource_health_server::DraResourceHealth;
+use crate::proto::health_v1alpha1::dra_resource_health_server::DraResourceHealth as DraResourceHealthAlpha;
 
 /// How often the kubelet hears that nothing has changed.
 const REPEAT: Duration = Duration::from_secs(10);
@@ -85,46 +87,46 @@ fn seconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Both versions have the same messages under different names.
+fn message(report: &Report) -> v1::NodeWatchResourcesResponse {
+    let devices = report.devices.iter().map(|device| v1::DeviceHealth {
+        device: Some(v1::DeviceIdentifier {
+            pool_name: device.pool.clone(),
+            device_name: device.device.clone(),
+        }),
+        health: match device.health {
+            Health::Unknown => v1::HealthStatus::Unknown,
+            Health::Healthy => v1::HealthStatus::Healthy,
+            Health::Unhealthy => v1::HealthStatus::Unhealthy,
+        }
+        .into(),
+        last_updated_time: seconds(report.taken),
+        health_check_timeout_seconds: TIMEOUT.as_secs() as i64,
+        message: device.message.clone(),
+    });
+    v1::NodeWatchResourcesResponse {
+        devices: devices.collect(),
+    }
+}
+
+/// Both versions have the same messages.
 macro_rules! serve {
-    ($version:ident) => {
+    ($service:ident) => {
         #[tonic::async_trait]
-        impl $version::dra_resource_health_server::DraResourceHealth for Service {
-            type NodeWatchResourcesStream = Messages<$version::NodeWatchResourcesResponse>;
+        impl $service for Service {
+            type NodeWatchResourcesStream = Messages<v1::NodeWatchResourcesResponse>;
 
             async fn node_watch_resources(
                 &self,
-                _: Request<$version::NodeWatchResourcesRequest>,
+                _: Request<v1::NodeWatchResourcesRequest>,
             ) -> Result<Response<Self::NodeWatchResourcesStream>, Status> {
-                let message = |report: &Report| $version::NodeWatchResourcesResponse {
-                    devices: report
-                        .devices
-                        .iter()
-                        .map(|device| $version::DeviceHealth {
-                            device: Some($version::DeviceIdentifier {
-                                pool_name: device.pool.clone(),
-                                device_name: device.device.clone(),
-                            }),
-                            health: match device.health {
-                                Health::Unknown => $version::HealthStatus::Unknown,
-                                Health::Healthy => $version::HealthStatus::Healthy,
-                                Health::Unhealthy => $version::HealthStatus::Unhealthy,
-                            }
-                            .into(),
-                            last_updated_time: seconds(report.taken),
-                            health_check_timeout_seconds: TIMEOUT.as_secs() as i64,
-                            message: device.message.clone(),
-                        })
-                        .collect(),
-                };
                 Ok(Response::new(self.stream(message)))
             }
         }
     };
 }
 
-serve!(v1);
-serve!(v1alpha1);
+serve!(DraResourceHealth);
+serve!(DraResourceHealthAlpha);
 
 #[cfg(test)]
 mod tests {

@@ -30,7 +30,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! # use trainyard_testkit::node::{api::FakeApi, kubelet::{FakeKubelet, Speaks}};
+//! # use trainyard_node_testing::{api::FakeApi, kubelet::{FakeKubelet, Speaks}};
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let kubelet = FakeKubelet::start(folder.path(), Speaks::V1);
 //! # let api = Arc::new(FakeApi::new("n1")); // `trainyard-live` on a cluster
@@ -77,22 +77,20 @@
 //! everywhere: how the API server is reached ([`ports`] says what is needed of it).
 
 mod authority;
-pub mod cdi;
+mod cdi;
 pub mod claim;
 mod claims;
-pub mod disk;
+mod disk;
 pub mod driver;
-pub mod expected;
-pub mod hardware;
 mod health;
-pub mod journal;
+mod journal;
 pub mod metrics;
 pub mod plugin;
 pub mod ports;
-pub mod prepare;
-pub mod proto;
+mod prepare;
+mod proto;
 mod service;
-pub mod slices;
+mod slices;
 mod sockets;
 
 /// The Kubernetes types of this crate's interface.

@@ -11,7 +11,6 @@ use k8s_openapi::api::resource::v1::{ResourceClaim, ResourceSlice};
 use tokio::sync::watch;
 
 use crate::driver::{ClaimRef, Node};
-use crate::expected::Expected;
 
 /// Why the API server did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,16 +31,12 @@ pub enum ApiError {
 
 /// Reads claims.
 pub trait ClaimReader: Send + Sync {
-    /// The claim as it is now for a driver, not from a cache: the scheduler wrote its allocation a
-    /// moment ago. What has its name may be another claim by now. A read for another driver of the
-    /// claim will do if it was made after the kubelet's, and was not given to this driver before.
+    /// The claim of this namespace and name as it is now, not from a cache: the scheduler wrote its
+    /// allocation a moment ago. It may have another UID than was asked for.
     fn claim<'a>(
         &'a self,
-        driver: &'a str,
         claim: &'a ClaimRef,
     ) -> BoxFuture<'a, Result<Arc<ResourceClaim>, ApiError>>;
-    /// Where the drivers that share this reader tell each other what the kubelet asks for next.
-    fn expected(&self) -> &Expected;
 }
 
 /// Writes the ResourceSlices of one driver on one node, and hears of changes to them.

@@ -4,12 +4,15 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
+
+use crate::claims::on_a_thread;
 
 /// Longest path of a Unix socket, without the zero behind it.
 const LONGEST: usize = 107;
@@ -69,20 +72,24 @@ pub(crate) async fn is_alive(path: &Path) -> bool {
 
 /// Removes the sockets of instances that were killed, on which nobody listens any more: the kubelet
 /// would dial them for ever. `data` and `registry` are as in [`Sockets::new`].
-pub(crate) async fn sweep(driver: &str, data: &Path, registry: &Path) {
-    let of_driver = |name: &str| {
-        let rest = name.strip_prefix(driver);
-        rest.is_some_and(|rest| rest.starts_with('-') && rest.ends_with("-reg.sock"))
-    };
-    let dra = |name: &str| name.starts_with("dra") && name.ends_with(".sock");
-    let left = sockets_in(registry, of_driver);
-    for path in left.into_iter().chain(sockets_in(data, dra)) {
+pub(crate) async fn sweep(driver: &str, data: PathBuf, registry: PathBuf) {
+    let prefix = format!("{driver}-");
+    let left = on_a_thread(move || {
+        let of_driver = |name: &str| name.starts_with(&prefix) && name.ends_with("-reg.sock");
+        let dra = |name: &str| name.starts_with("dra") && name.ends_with(".sock");
+        let mut left = sockets_in(&registry, of_driver);
+        left.extend(sockets_in(&data, dra));
+        left
+    });
+    for path in left.await {
         let dialled = timeout(DIAL, UnixStream::connect(&path)).await;
         if let Ok(Err(error)) = dialled
             && error.kind() == io::ErrorKind::ConnectionRefused
-            && fs::remove_file(&path).is_ok()
         {
-            tracing::info!(driver, path = %path.display(), "removed a dead socket");
+            let dead = path.clone();
+            if on_a_thread(move || fs::remove_file(&dead)).await.is_ok() {
+                tracing::info!(driver, path = %path.display(), "removed a dead socket");
+            }
         }
     }
 }
@@ -115,35 +122,48 @@ fn digest(text: &str) -> String {
         .collect()
 }
 
-/// A listening socket whose file goes with it, unless the file is another's by then.
+/// The file of a listening socket. It is removed with this, unless another process has replaced it.
 pub(crate) struct Socket {
     path: PathBuf,
     inode: u64,
 }
 
 impl Socket {
-    pub(crate) fn listen(path: &Path) -> io::Result<(Socket, UnixListener)> {
-        match fs::remove_file(path) {
+    pub(crate) async fn listen(path: PathBuf) -> io::Result<(Socket, UnixListener)> {
+        let (socket, listener) = on_a_thread(move || Socket::bind(path)).await?;
+        Ok((socket, UnixListener::from_std(listener)?))
+    }
+
+    fn bind(path: PathBuf) -> io::Result<(Socket, StdListener)> {
+        match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(path)?;
-        let socket = Socket {
-            path: path.to_owned(),
-            inode: fs::symlink_metadata(path)?.ino(),
-        };
-        Ok((socket, listener))
+        let listener = StdListener::bind(&path)?;
+        listener.set_nonblocking(true)?;
+        let inode = fs::symlink_metadata(&path)?.ino();
+        Ok((Socket { path, inode }, listener))
     }
 
     /// Whether the kubelet can still find it.
-    pub(crate) fn is_there(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode)
+    pub(crate) async fn is_there(&self) -> bool {
+        let (path, inode) = (self.path.clone(), self.inode);
+        on_a_thread(move || is_file(&path, inode)).await
     }
+
+    /// Removes the file without keeping other tasks waiting, as dropping it would.
+    pub(crate) async fn remove(self) {
+        on_a_thread(move || drop(self)).await;
+    }
+}
+
+fn is_file(path: &Path, inode: u64) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.ino() == inode)
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.is_there() {
+        if is_file(&self.path, self.inode) {
             // A file that stays is removed by the next instance.
             let _ = fs::remove_file(&self.path);
         }
@@ -209,7 +229,7 @@ mod tests {
         }
         fs::write(at("a.example-file-reg.sock"), "").unwrap();
         let alive = UnixListener::bind(at("a.example-two-reg.sock")).unwrap();
-        sweep("a.example", folder.path(), folder.path()).await;
+        sweep("a.example", folder.path().into(), folder.path().into()).await;
         for name in dead {
             assert!(!at(name).exists(), "{name}");
         }
@@ -225,9 +245,9 @@ mod tests {
     async fn a_socket_that_was_taken_over_is_left_to_its_new_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let (old, _old) = Socket::listen(&path).unwrap();
-        let (new, _new) = Socket::listen(&path).unwrap();
-        assert!(!old.is_there() && new.is_there());
+        let (old, _old) = Socket::listen(path.clone()).await.unwrap();
+        let (new, _new) = Socket::listen(path.clone()).await.unwrap();
+        assert!(!old.is_there().await && new.is_there().await);
         drop(old);
         assert!(path.exists());
         drop(new);

@@ -9,7 +9,7 @@ use std::process::Command;
 const PURE: [&str; 4] = ["model", "selector", "allocator", "wire"];
 
 /// Which of our crates each one may use, outside of tests. `cli` is the composition root.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("selector", &["model"]),
     ("allocator", &["model"]),
@@ -24,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
         &[
             "allocator",
             "cluster",
+            "drivers",
             "inventory",
             "live",
             "model",
@@ -32,13 +33,11 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "wire",
         ],
     ),
-    // For the hardware's half alone, see `the_generic_half_of_node_knows_no_hardware`.
-    ("node", &["inventory", "model", "wire"]),
+    ("node", &[]),
+    ("node-testing", &["node"]),
+    ("drivers", &["inventory", "model", "node", "wire"]),
     ("live", &["node"]),
-    (
-        "testkit",
-        &["allocator", "model", "node", "selector", "wire"],
-    ),
+    ("testkit", &["allocator", "model", "selector", "wire"]),
 ];
 
 /// Crates that bring a runtime, a clock, a socket, randomness or a logger along.
@@ -232,19 +231,19 @@ fn rules_of_hardware_touch_nothing() {
     }
 }
 
-/// The generic half of `node` is for any vendor: what knows Neuron and EFA is below `hardware`.
+/// `node` and `node-testing` are for any vendor.
 #[test]
-fn the_generic_half_of_node_knows_no_hardware() {
-    const NAMES: [&str; 6] = ["trainyard_", "hardware::", "Neuron", "neuron", "Efa", "aws"];
-    for (path, text) in sources("node") {
-        if is_test_file(&path) || path.iter().any(|part| part == "hardware") {
+fn node_knows_no_hardware() {
+    const NAMES: [&str; 4] = ["Neuron", "neuron", "Efa", "aws"];
+    for (path, text) in ["node", "node-testing"].into_iter().flat_map(sources) {
+        if is_test_file(&path) {
             continue;
         }
         for line in shipped(&text) {
             for name in NAMES {
                 assert!(
                     !line.contains(name),
-                    "{}: the generic half names `{name}`: {line}",
+                    "{}: names `{name}`: {line}",
                     path.display()
                 );
             }

@@ -10,7 +10,7 @@ use trainyard_inventory::health::Policy;
 use trainyard_inventory::rules::Hardware;
 use trainyard_inventory::sysfs::Roots;
 use trainyard_live::Credentials;
-use trainyard_node::hardware::{Config, DriverConfig};
+use trainyard_drivers::{Config, DriverConfig};
 use trainyard_node::plugin::Instance;
 
 use super::address::Address;
