@@ -56,7 +56,7 @@ for node in nodes:
         }
     )
 ours, theirs = sides
-print("| | `trainyard driver` | minimal driver on upstream's helper |")
+print("| | `trainyard-driver` | minimal driver on upstream's helper |")
 print("| --- | --- | --- |")
 for what in dict.fromkeys([*ours, *theirs]):
     print(f"| {what} | {ours.get(what, '')} | {theirs.get(what, '')} |")

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use trainyard_cluster::gates;
+use trainyard_inventory::emulate::command::{self as emulate, Emulate};
 use trainyard_inventory::publish::NeuronPublish;
 use trainyard_inventory::spec::Spec;
 
 use crate::allocate::Allocate;
-use crate::driver::{self, Driver, Probe};
-use crate::emulate::{self, Emulate};
 use crate::exit::Exit;
 use crate::output::print;
 
@@ -42,12 +41,6 @@ pub enum Command {
     /// Write a machine's /sys and /dev as files, faults included, for a driver to read
     #[command(after_long_help = emulate::EXAMPLES)]
     Emulate(Emulate),
-    /// Run the drivers of a node: publish its Neuron devices and EFAs, prepare them for pods, watch
-    /// their health
-    #[command(after_long_help = driver::EXAMPLES)]
-    Driver(Box<Driver>),
-    /// Ask a running driver over HTTP: exit code 0 if it answers that all is well
-    Probe(Probe),
     /// Ask the allocator: one scenario a line in, one answer a line out
     Allocate(Allocate),
     /// Print a completion script for a shell
@@ -55,6 +48,19 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Moved to the program trainyard-driver
+    #[command(hide = true, disable_help_flag = true)]
+    Driver(Moved),
+    /// Moved to the program trainyard-driver
+    #[command(hide = true, disable_help_flag = true)]
+    Probe(Moved),
+}
+
+/// The arguments of a subcommand that another program has now.
+#[derive(Debug, Args)]
+pub struct Moved {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    rest: Vec<String>,
 }
 
 const PLAN_EXAMPLES: &str = "\
@@ -93,8 +99,8 @@ pub struct Plan {
     pub nodes: Vec<Spec>,
 
     /// What trn2u nodes of the catalogue publish: their sixteen devices, or themselves as one
-    #[arg(long, value_enum, default_value_t = Publish::Devices)]
-    pub neuron_publish: Publish,
+    #[arg(long, value_enum, default_value_t = NeuronPublish::Devices)]
+    pub neuron_publish: NeuronPublish,
 
     /// Fill nodes one by one instead of choosing as kube-scheduler does
     #[arg(long)]
@@ -133,30 +139,12 @@ pub struct Inventory {
     pub output: DataOutput,
 
     /// What a trn2u node publishes: its sixteen devices, or itself as one
-    #[arg(long, value_enum, default_value_t = Publish::Devices)]
-    pub neuron_publish: Publish,
+    #[arg(long, value_enum, default_value_t = NeuronPublish::Devices)]
+    pub neuron_publish: NeuronPublish,
 
     /// The DeviceClasses of the published Helm charts instead
     #[arg(long, conflicts_with = "instance_type")]
     pub classes: bool,
-}
-
-/// `--neuron-publish`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Publish {
-    /// Sixteen devices.
-    Devices,
-    /// One device for the node.
-    Node,
-}
-
-impl From<Publish> for NeuronPublish {
-    fn from(publish: Publish) -> Self {
-        match publish {
-            Publish::Devices => NeuronPublish::Devices,
-            Publish::Node => NeuronPublish::Node,
-        }
-    }
 }
 
 /// `plan --output`
@@ -200,4 +188,25 @@ pub fn completions(shell: clap_complete::Shell) -> Exit {
     clap_complete::generate(shell, &mut Cli::command(), "trainyard", &mut script);
     let script = String::from_utf8_lossy(&script);
     print(&script).map_or_else(|exit| exit, |()| Exit::Fine)
+}
+
+/// Writes an emulated machine.
+pub fn emulate(arguments: &Emulate) -> Exit {
+    match arguments.run() {
+        Ok(text) => print(&text).map_or_else(|exit| exit, |()| Exit::Fine),
+        Err(error) => {
+            eprintln!("error: {error}");
+            if let Some(help) = error.help {
+                eprintln!("help: {help}");
+            }
+            Exit::Fault
+        }
+    }
+}
+
+/// Says which program has a subcommand now.
+pub fn moved(subcommand: &str, now: &str) -> Exit {
+    eprintln!("error: `trainyard {subcommand}` is a program of its own");
+    eprintln!("help: run `{now}` with the same flags");
+    Exit::Fault
 }

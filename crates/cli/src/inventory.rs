@@ -31,7 +31,7 @@ pub fn run(arguments: &Inventory) -> Exit {
                 return Exit::Fault;
             }
         };
-        let node = Node::new(kind, 0, &BTreeMap::new(), arguments.neuron_publish.into());
+        let node = Node::new(kind, 0, &BTreeMap::new(), arguments.neuron_publish);
         match arguments.output {
             DataOutput::Text => describe(&node),
             DataOutput::Yaml => write::yaml(&list(objects(&node))),

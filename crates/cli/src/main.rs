@@ -1,9 +1,7 @@
-//! What does a person type? `trainyard plan`, `inventory`, `emulate`, `driver`, `probe`, `allocate`; see [`args`].
+//! What does a person type? `trainyard plan`, `inventory`, `emulate`, `allocate`; see [`args`].
 
 mod allocate;
 mod args;
-mod driver;
-mod emulate;
 mod exit;
 mod inventory;
 mod manifests;
@@ -21,10 +19,10 @@ fn main() -> std::process::ExitCode {
     exit::catching_bugs(|| match args::Cli::parse().command {
         args::Command::Plan(arguments) => plan::run(&arguments),
         args::Command::Inventory(arguments) => inventory::run(&arguments),
-        args::Command::Emulate(arguments) => emulate::run(&arguments),
-        args::Command::Driver(arguments) => driver::run(&arguments),
-        args::Command::Probe(arguments) => driver::probe(&arguments),
+        args::Command::Emulate(arguments) => args::emulate(&arguments),
         args::Command::Allocate(arguments) => allocate::run(&arguments),
         args::Command::Completions { shell } => args::completions(shell),
+        args::Command::Driver(_) => args::moved("driver", "trainyard-driver"),
+        args::Command::Probe(_) => args::moved("probe", "trainyard-driver probe"),
     })
 }

@@ -139,12 +139,16 @@ fn own_code(text: &str) -> Option<usize> {
     known.then_some(end + 3)
 }
 
-/// Writes to standard output. A reader who has seen enough is no fault; a full disk is one.
+/// Prints a text on standard output.
 pub fn print(text: &str) -> Result<(), Exit> {
-    match io::stdout()
-        .write_all(text.as_bytes())
-        .and_then(|()| io::stdout().flush())
-    {
+    print_with(|out| out.write_all(text.as_bytes()))
+}
+
+/// Prints on standard output what `write` writes, piece by piece. A reader who has seen enough is no
+/// fault; a full disk is one.
+pub fn print_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Exit> {
+    let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             eprintln!("error: standard output: {error}");
             Err(Exit::Fault)

@@ -18,7 +18,7 @@ use trainyard_wire::{Object, Problem, Severity, problem, read};
 use crate::args::{Plan, PlanOutput};
 use crate::exit::Exit;
 use crate::manifests;
-use crate::output::{Look, harmless, print};
+use crate::output::{Look, harmless, print, print_with};
 use crate::render::{claims, document, problems, text};
 
 /// Runs the command.
@@ -49,7 +49,7 @@ pub fn run(arguments: &Plan) -> Exit {
         .collect();
     let input = Input {
         manifests: reading.manifests,
-        hardware: spec::nodes(&arguments.nodes, &taken, arguments.neuron_publish.into()),
+        hardware: spec::nodes(&arguments.nodes, &taken, arguments.neuron_publish),
     };
     let options = Options {
         gates,
@@ -81,16 +81,17 @@ pub fn run(arguments: &Plan) -> Exit {
     };
     let mut warnings: Vec<Warning> = found.iter().map(warning).collect();
     warnings.extend(plan.warnings.iter().cloned());
-    let shown = match arguments.output {
+    let printed = match arguments.output {
         PlanOutput::Text => {
             let look = Look::of_stdout(arguments.color);
-            harmless(&text::render(&plan, &warnings, arguments.verbose, look))
+            let text = text::render(&plan, &warnings, arguments.verbose, look);
+            print(&harmless(&text))
         }
-        PlanOutput::Json => document::json(&plan, &warnings),
-        PlanOutput::Yaml => document::yaml(&plan, &warnings),
-        PlanOutput::Claims => claims::yaml(&plan, &input),
+        PlanOutput::Json => print_with(|out| document::json(&plan, &warnings, out)),
+        PlanOutput::Yaml => print(&document::yaml(&plan, &warnings)),
+        PlanOutput::Claims => print(&claims::yaml(&plan, &input)),
     };
-    if let Err(exit) = print(&shown) {
+    if let Err(exit) = printed {
         return exit;
     }
     if plan.summary().refused == 0 && plan.unprepared() == 0 {

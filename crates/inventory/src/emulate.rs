@@ -6,6 +6,8 @@
 //! [`tree()`] says what a tree holds, [`write()`] makes a folder hold exactly that. Written again with
 //! other faults it changes only what differs, so a driver that watches sees a chip fail and recover.
 
+#[cfg(feature = "clap")]
+pub mod command;
 mod faults;
 mod tree;
 mod write;

@@ -44,12 +44,12 @@ pub const LABELS: [&str; 4] = [
 
 /// What a trn2u node publishes: its chips, or itself as one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum NeuronPublish {
-    /// `neuron-device-0` to `-15`.
+    /// Its sixteen devices, neuron-device-0 to -15
     #[default]
     Devices,
-    /// One device `neuron-node`; only on types of an UltraServer with links, elsewhere as
-    /// [`NeuronPublish::Devices`].
+    /// Itself as the one device neuron-node; types without links between nodes publish their devices
     Node,
 }
 

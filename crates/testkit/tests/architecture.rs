@@ -8,8 +8,9 @@ use std::process::Command;
 /// Crates that compute and nothing else: same input, same bytes out.
 const PURE: [&str; 4] = ["model", "selector", "allocator", "wire"];
 
-/// Which of our crates each one may use, outside of tests. `cli` is the composition root.
-const ARROWS: [(&str, &[&str]); 12] = [
+/// Which of our crates each one may use, outside of tests. `cli` and `driver` are the composition
+/// roots.
+const ARROWS: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("selector", &["model"]),
     ("allocator", &["model"]),
@@ -24,15 +25,13 @@ const ARROWS: [(&str, &[&str]); 12] = [
         &[
             "allocator",
             "cluster",
-            "drivers",
             "inventory",
-            "live",
             "model",
-            "node",
             "selector",
             "wire",
         ],
     ),
+    ("driver", &["drivers", "inventory", "live", "node"]),
     ("node", &[]),
     ("node-testing", &["node"]),
     ("drivers", &["inventory", "model", "node", "wire"]),
@@ -253,12 +252,46 @@ fn node_knows_no_hardware() {
 
 #[test]
 fn main_is_short() {
-    let main = fs::read_to_string(root().join("crates/cli/src/main.rs")).expect("main.rs exists");
-    let lines = main.lines().count();
-    assert!(
-        lines <= 30,
-        "main.rs has {lines} lines; it should only compose"
-    );
+    for program in ["cli", "driver"] {
+        let path = root().join(format!("crates/{program}/src/main.rs"));
+        let main = fs::read_to_string(path).expect("main.rs exists");
+        let lines = main.lines().count();
+        assert!(
+            lines <= 30,
+            "main.rs of {program} has {lines} lines; it should only compose"
+        );
+    }
+}
+
+/// `trainyard` reads files and opens no connection: a newcomer's first build has no TLS to wait for.
+#[test]
+fn the_planner_has_no_client() {
+    const CLIENT: [&str; 5] = ["kube", "kube-client", "rustls", "hyper", "tokio"];
+    for dependency in dependencies("cli", None) {
+        assert!(!CLIENT.contains(&dependency.as_str()), "{dependency}");
+    }
+}
+
+/// `trainyard-driver` runs as root on every node: what only answers questions is no part of it.
+#[test]
+fn the_driver_has_no_reader_and_no_search() {
+    for dependency in dependencies("driver", None) {
+        let planner = ["selector", "allocator", "cluster", "cli"];
+        let ours = dependency.strip_prefix("trainyard-");
+        assert!(
+            !ours.is_some_and(|ours| planner.contains(&ours)),
+            "{dependency}"
+        );
+    }
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["tree", "--edges", "features", "--prefix", "none"])
+        .args(["--package", "trainyard-driver"])
+        .output()
+        .expect("cargo runs");
+    let text = String::from_utf8(output.stdout).expect("cargo prints UTF-8");
+    assert!(text.contains("trainyard-wire feature"), "{text}");
+    assert!(!text.contains("trainyard-wire feature \"read\""));
 }
 
 #[test]

@@ -11,27 +11,47 @@
 //! - [`convert`]: between Kubernetes' types and `model`'s;
 //! - [`mod@write`]: objects as YAML and JSON, as kubectl prints them.
 //!
+//! All but [`convert`] is behind the feature `read`: a driver on a node converts devices and reads no
+//! files, so the reader is no part of a process that runs as root.
+//!
 //! Refuses to know: files (it is given bytes), CEL (it asks `model`'s port), what objects mean to each
 //! other.
 
 pub use k8s_openapi as k8s;
 
+#[cfg(feature = "read")]
 pub mod beta;
 pub mod convert;
+#[cfg(feature = "read")]
 pub mod custom;
+#[cfg(feature = "read")]
 mod decode;
+#[cfg(feature = "read")]
 pub mod defaults;
+#[cfg(feature = "read")]
 pub mod gates;
+#[cfg(feature = "read")]
 mod lines;
+#[cfg(feature = "read")]
 pub mod nearest;
+#[cfg(feature = "read")]
 pub mod object;
+#[cfg(feature = "read")]
 mod path;
+#[cfg(feature = "read")]
 pub mod problem;
+#[cfg(feature = "read")]
 pub mod read;
+#[cfg(feature = "read")]
 pub mod validate;
+#[cfg(feature = "read")]
 pub mod write;
+#[cfg(feature = "read")]
 pub mod yaml;
 
+#[cfg(feature = "read")]
 pub use object::{Manifest, Object, Origin, Published};
+#[cfg(feature = "read")]
 pub use problem::{Problem, Severity};
+#[cfg(feature = "read")]
 pub use read::{Reading, Source, read};

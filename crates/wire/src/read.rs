@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::Metadata;
-use k8s_openapi::api::resource::{v1, v1alpha3, v1beta1, v1beta2};
+use k8s_openapi::api::resource::{v1, v1beta1};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 use trainyard_model::selector::ExpressionCheck;
 
-use crate::beta::Served;
+use crate::beta::{Served, Version};
 use crate::convert;
 use crate::decode::decode;
 use crate::gates::{DropDisabled, Gates};
@@ -287,7 +287,7 @@ impl Reader<'_> {
         kind: String,
         name: String,
         fact: bool,
-        node: Node<'_>,
+        mut node: Node<'_>,
     ) {
         let Some((kind, versions)) = known(&kind) else {
             let line = node.get("kind").map_or(node.line, |n| n.line);
@@ -316,7 +316,7 @@ impl Reader<'_> {
             return;
         }
         let before = self.reading.problems.len();
-        let object = self.typed(file, &version, kind, &node, fact);
+        let object = self.typed(file, &version, kind, &mut node, fact);
         let mut defects = Vec::new();
         for problem in &mut self.reading.problems[before..] {
             problem.object.get_or_insert_with(|| name.clone());
@@ -353,23 +353,9 @@ impl Reader<'_> {
         file: &Arc<str>,
         version: &str,
         kind: &str,
-        node: &Node<'_>,
+        node: &mut Node<'_>,
         fact: bool,
     ) -> Option<Object> {
-        macro_rules! resource {
-            ($kind:ident: $($version:literal => $module:ident),*) => {
-                resource!($kind, |object| object, $($version => $module),*)
-            };
-            ($kind:ident, $convert:expr, $($version:literal => $module:ident),*) => {
-                match version {
-                    $($version => self
-                        .resource::<$module::$kind>(file, kind, node, fact)
-                        .map($convert)
-                        .map(|object| Object::$kind(Box::new(object))),)*
-                    _ => None,
-                }
-            };
-        }
         macro_rules! plain {
             ($kind:ident) => {
                 decode(node, file, &mut self.reading.problems)
@@ -377,35 +363,48 @@ impl Reader<'_> {
             };
         }
         match kind {
-            "DeviceClass" => resource!(DeviceClass:
-                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
-                "resource.k8s.io/v1beta1" => v1beta1),
-            "ResourceClaim" => resource!(ResourceClaim:
-                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
-                "resource.k8s.io/v1beta1" => v1beta1),
-            "ResourceClaimTemplate" => resource!(ResourceClaimTemplate:
-                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
-                "resource.k8s.io/v1beta1" => v1beta1),
-            "ResourceSlice" => resource!(ResourceSlice, published,
-                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
-                "resource.k8s.io/v1beta1" => v1beta1),
-            "DeviceTaintRule" => resource!(DeviceTaintRule:
-                "resource.k8s.io/v1" => v1, "resource.k8s.io/v1beta2" => v1beta2,
-                "resource.k8s.io/v1alpha3" => v1alpha3),
-            "Node" => plain!(Node),
-            "Namespace" => plain!(Namespace),
-            "PriorityClass" => plain!(PriorityClass),
-            "Pod" => plain!(Pod),
-            "Deployment" => plain!(Deployment),
-            "ReplicaSet" => plain!(ReplicaSet),
-            "StatefulSet" => plain!(StatefulSet),
-            "DaemonSet" => plain!(DaemonSet),
-            "Job" => plain!(Job),
-            "CronJob" => plain!(CronJob),
-            "LeaderWorkerSet" => plain!(LeaderWorkerSet),
-            "JobSet" => plain!(JobSet),
-            _ => None,
+            "Node" => return plain!(Node),
+            "Namespace" => return plain!(Namespace),
+            "PriorityClass" => return plain!(PriorityClass),
+            "Pod" => return plain!(Pod),
+            "Deployment" => return plain!(Deployment),
+            "ReplicaSet" => return plain!(ReplicaSet),
+            "StatefulSet" => return plain!(StatefulSet),
+            "DaemonSet" => return plain!(DaemonSet),
+            "Job" => return plain!(Job),
+            "CronJob" => return plain!(CronJob),
+            "LeaderWorkerSet" => return plain!(LeaderWorkerSet),
+            "JobSet" => return plain!(JobSet),
+            _ => {}
         }
+        let served = Version::of(version)?;
+        if served.has_fields_of_v1(kind) {
+            // So v1's decoder reads it, which refuses an object that says it is of another version.
+            node.replace("apiVersion", Value::Text("resource.k8s.io/v1".into()));
+        }
+        macro_rules! resource {
+            ($type:ty) => {
+                self.resource::<$type>(file, kind, node, fact, served)
+            };
+        }
+        let flat = served == Version::V1Beta1;
+        Some(match kind {
+            "DeviceClass" => Object::DeviceClass(Box::new(resource!(v1::DeviceClass)?)),
+            "DeviceTaintRule" => Object::DeviceTaintRule(Box::new(resource!(v1::DeviceTaintRule)?)),
+            "ResourceClaim" => Object::ResourceClaim(Box::new(match flat {
+                true => resource!(v1beta1::ResourceClaim)?,
+                false => resource!(v1::ResourceClaim)?,
+            })),
+            "ResourceClaimTemplate" => Object::ResourceClaimTemplate(Box::new(match flat {
+                true => resource!(v1beta1::ResourceClaimTemplate)?,
+                false => resource!(v1::ResourceClaimTemplate)?,
+            })),
+            "ResourceSlice" => Object::ResourceSlice(Box::new(published(match flat {
+                true => resource!(v1beta1::ResourceSlice)?,
+                false => resource!(v1::ResourceSlice)?,
+            }))),
+            _ => return None,
+        })
     }
 
     fn resource<T>(
@@ -414,6 +413,7 @@ impl Reader<'_> {
         kind: &str,
         node: &Node<'_>,
         fact: bool,
+        version: Version,
     ) -> Option<T::Hub>
     where
         T: Served + DeserializeOwned,
@@ -424,7 +424,7 @@ impl Reader<'_> {
         let undecoded = self.reading.problems.len() > before;
         let mut object = decoded?.into_hub();
         place(kind, object.metadata_mut());
-        for dropped in object.drop_disabled(self.gates, T::VERSION) {
+        for dropped in object.drop_disabled(self.gates, version) {
             let line = line_of(node, &dropped.path);
             let message = format!(
                 "the API server drops this field in silence: feature gate {} is off",
@@ -440,7 +440,7 @@ impl Reader<'_> {
             return Some(object);
         }
         let rules = Rules {
-            version: T::VERSION,
+            version,
             standing: if fact {
                 Standing::Stored
             } else {

@@ -1,11 +1,15 @@
 //! The plan as a document: kind `Plan`, version 1.
+//!
+//! The plan of a large cluster is a hundred megabytes of JSON, so pods are converted one by one while
+//! they are written.
 
 use std::collections::BTreeMap;
+use std::io;
 
-use serde::Serialize;
-use trainyard_model::plan::{Plan, Warning};
+use serde::{Serialize, Serializer};
+use trainyard_model::claim::AllocationResult;
+use trainyard_model::plan::{NodePlan, Plan, PodClaim, PodPlan, Refusal, Warning};
 use trainyard_wire::convert::to_api;
-use trainyard_wire::k8s::api::resource::v1::AllocationResult;
 
 use super::proof::Proof;
 
@@ -13,14 +17,16 @@ use super::proof::Proof;
 struct Document<'a> {
     kind: &'static str,
     version: u32,
-    summary: Summary,
+    summary: SummaryEntry,
     warnings: Vec<WarningEntry<'a>>,
-    pods: Vec<Pod<'a>>,
-    nodes: Vec<Node<'a>>,
+    #[serde(serialize_with = "pods")]
+    pods: &'a [PodPlan],
+    #[serde(serialize_with = "nodes")]
+    nodes: &'a [NodePlan],
 }
 
 #[derive(Serialize)]
-struct Summary {
+struct SummaryEntry {
     pods: usize,
     placed: usize,
     refused: usize,
@@ -35,41 +41,42 @@ struct WarningEntry<'a> {
 }
 
 #[derive(Serialize)]
-struct Pod<'a> {
+struct PodEntry<'a> {
     namespace: &'a str,
     name: &'a str,
     node: Option<&'a str>,
-    claims: Vec<Claim<'a>>,
-    refusal: Option<Refusal<'a>>,
-    prepare: Option<Prepare<'a>>,
+    claims: Vec<ClaimEntry<'a>>,
+    refusal: Option<RefusalEntry<'a>>,
+    prepare: Option<PrepareEntry<'a>>,
 }
 
 /// Why a driver would refuse to prepare the devices.
 #[derive(Serialize)]
-struct Prepare<'a> {
+struct PrepareEntry<'a> {
     code: &'a str,
     message: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Claim<'a> {
+struct ClaimEntry<'a> {
     namespace: &'a str,
     name: &'a str,
     pod_claim_name: &'a str,
     template: Option<&'a str>,
-    allocation: Option<AllocationResult>,
+    #[serde(serialize_with = "allocation")]
+    allocation: Option<&'a AllocationResult>,
 }
 
 #[derive(Serialize)]
-struct Refusal<'a> {
+struct RefusalEntry<'a> {
     code: &'a str,
     message: &'a str,
-    nodes: Vec<NodeRefusal<'a>>,
+    nodes: Vec<NodeRefusalEntry<'a>>,
 }
 
 #[derive(Serialize)]
-struct NodeRefusal<'a> {
+struct NodeRefusalEntry<'a> {
     names: Vec<&'a str>,
     code: &'a str,
     message: &'a str,
@@ -80,14 +87,14 @@ struct NodeRefusal<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Node<'a> {
+struct NodeEntry<'a> {
     name: &'a str,
     instance_type: Option<&'a str>,
-    devices: BTreeMap<&'a str, Usage>,
+    devices: BTreeMap<&'a str, UsageEntry>,
 }
 
 #[derive(Serialize)]
-struct Usage {
+struct UsageEntry {
     total: usize,
     used: usize,
 }
@@ -97,7 +104,7 @@ fn document<'a>(plan: &'a Plan, warnings: &'a [Warning]) -> Document<'a> {
     Document {
         kind: "Plan",
         version: 1,
-        summary: Summary {
+        summary: SummaryEntry {
             pods: summary.pods,
             placed: summary.placed,
             refused: summary.refused,
@@ -111,72 +118,87 @@ fn document<'a>(plan: &'a Plan, warnings: &'a [Warning]) -> Document<'a> {
                 message: &warning.message,
             })
             .collect(),
-        pods: plan
-            .pods
-            .iter()
-            .map(|pod| Pod {
-                namespace: &pod.namespace,
-                name: &pod.name,
-                node: pod.node.as_deref(),
-                claims: pod
-                    .claims
-                    .iter()
-                    .map(|claim| Claim {
-                        namespace: &claim.namespace,
-                        name: &claim.name,
-                        pod_claim_name: &claim.pod_claim_name,
-                        template: claim.template.as_deref(),
-                        allocation: claim.allocation.as_deref().map(to_api::allocation),
-                    })
-                    .collect(),
-                refusal: pod.refusal.as_deref().map(|refusal| Refusal {
-                    code: refusal.code,
-                    message: &refusal.message,
-                    nodes: refusal
-                        .nodes
-                        .iter()
-                        .map(|node| NodeRefusal {
-                            names: node.names.iter().map(|name| &**name).collect(),
-                            code: node.code,
-                            message: &node.message,
-                            reasons: node.proof.iter().map(|proof| (&**proof).into()).collect(),
-                        })
-                        .collect(),
-                }),
-                prepare: pod.prepare.as_ref().map(|prepare| Prepare {
-                    code: prepare.code,
-                    message: &prepare.message,
-                }),
-            })
-            .collect(),
-        nodes: plan
-            .nodes
-            .iter()
-            .map(|node| Node {
-                name: &node.name,
-                instance_type: node.instance_type.as_deref(),
-                devices: node
-                    .devices
-                    .iter()
-                    .map(|(driver, usage)| {
-                        let usage = Usage {
-                            total: usage.total,
-                            used: usage.used,
-                        };
-                        (&**driver, usage)
-                    })
-                    .collect(),
-            })
-            .collect(),
+        pods: &plan.pods,
+        nodes: &plan.nodes,
     }
 }
 
-/// As JSON.
-pub fn json(plan: &Plan, warnings: &[Warning]) -> String {
-    let document = document(plan, warnings);
-    let mut text = serde_json::to_string_pretty(&document).expect("a plan can be written as JSON");
-    text.push('\n');
-    text
+fn pods<S: Serializer>(pods: &[PodPlan], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(pods.iter().map(|pod| PodEntry {
+        namespace: &pod.namespace,
+        name: &pod.name,
+        node: pod.node.as_deref(),
+        claims: pod.claims.iter().map(ClaimEntry::from).collect(),
+        refusal: pod.refusal.as_deref().map(RefusalEntry::from),
+        prepare: pod.prepare.as_ref().map(|prepare| PrepareEntry {
+            code: prepare.code,
+            message: &prepare.message,
+        }),
+    }))
+}
+
+impl<'a> From<&'a PodClaim> for ClaimEntry<'a> {
+    fn from(claim: &'a PodClaim) -> Self {
+        ClaimEntry {
+            namespace: &claim.namespace,
+            name: &claim.name,
+            pod_claim_name: &claim.pod_claim_name,
+            template: claim.template.as_deref(),
+            allocation: claim.allocation.as_deref(),
+        }
+    }
+}
+
+fn allocation<S: Serializer>(
+    allocation: &Option<&AllocationResult>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    allocation.map(to_api::allocation).serialize(serializer)
+}
+
+impl<'a> From<&'a Refusal> for RefusalEntry<'a> {
+    fn from(refusal: &'a Refusal) -> Self {
+        RefusalEntry {
+            code: refusal.code,
+            message: &refusal.message,
+            nodes: refusal
+                .nodes
+                .iter()
+                .map(|node| NodeRefusalEntry {
+                    names: node.names.iter().map(|name| &**name).collect(),
+                    code: node.code,
+                    message: &node.message,
+                    reasons: node.proof.iter().map(|proof| (&**proof).into()).collect(),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn nodes<S: Serializer>(nodes: &[NodePlan], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(nodes.iter().map(|node| {
+        NodeEntry {
+            name: &node.name,
+            instance_type: node.instance_type.as_deref(),
+            devices: node
+                .devices
+                .iter()
+                .map(|(driver, usage)| {
+                    let usage = UsageEntry {
+                        total: usage.total,
+                        used: usage.used,
+                    };
+                    (&**driver, usage)
+                })
+                .collect(),
+        }
+    }))
+}
+
+/// Writes it as JSON.
+pub fn json(plan: &Plan, warnings: &[Warning], out: &mut dyn io::Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &document(plan, warnings))?;
+    out.write_all(b"\n")
 }
 
 /// As YAML, with the same keys.

@@ -5,12 +5,11 @@
 
 use k8s_openapi::api::resource::{v1, v1beta1};
 
-use super::{Served, Version, recast};
+use super::{Served, recast};
 use crate::defaults;
 
 impl Served for v1beta1::ResourceClaim {
     type Hub = v1::ResourceClaim;
-    const VERSION: Version = Version::V1Beta1;
     fn into_hub(self) -> v1::ResourceClaim {
         let mut claim = v1::ResourceClaim {
             metadata: self.metadata,
@@ -24,7 +23,6 @@ impl Served for v1beta1::ResourceClaim {
 
 impl Served for v1beta1::ResourceClaimTemplate {
     type Hub = v1::ResourceClaimTemplate;
-    const VERSION: Version = Version::V1Beta1;
     fn into_hub(self) -> v1::ResourceClaimTemplate {
         v1::ResourceClaimTemplate {
             metadata: self.metadata,
@@ -38,7 +36,6 @@ impl Served for v1beta1::ResourceClaimTemplate {
 
 impl Served for v1beta1::ResourceSlice {
     type Hub = v1::ResourceSlice;
-    const VERSION: Version = Version::V1Beta1;
     fn into_hub(self) -> v1::ResourceSlice {
         let spec = self.spec;
         v1::ResourceSlice {

@@ -8,7 +8,7 @@
 
 mod flat;
 
-use k8s_openapi::api::resource::{v1, v1alpha3, v1beta1, v1beta2};
+use k8s_openapi::api::resource::v1;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -29,6 +29,23 @@ pub enum Version {
 }
 
 impl Version {
+    /// The version that an `apiVersion` names.
+    pub(crate) fn of(api_version: &str) -> Option<Version> {
+        match api_version.strip_prefix("resource.k8s.io/")? {
+            "v1alpha3" => Some(Version::V1Alpha3),
+            "v1beta1" => Some(Version::V1Beta1),
+            "v1beta2" => Some(Version::V1Beta2),
+            "v1" => Some(Version::V1),
+            _ => None,
+        }
+    }
+
+    /// Whether this version's fields of a kind are those that v1 has.
+    pub(crate) fn has_fields_of_v1(self, kind: &str) -> bool {
+        const FLAT: [&str; 3] = ["ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"];
+        self != Version::V1Beta1 || !FLAT.contains(&kind)
+    }
+
     pub(crate) fn shape(self) -> Shape {
         match self {
             Version::V1Beta1 => Shape::Flat,
@@ -37,12 +54,10 @@ impl Version {
     }
 }
 
-/// A kind in one of its versions.
+/// A kind in one of the two shapes that its versions have.
 pub trait Served {
     /// The same kind in v1.
     type Hub;
-    /// Which version this is.
-    const VERSION: Version;
     /// Fills in what the API server fills in, and converts.
     fn into_hub(self) -> Self::Hub;
 }
@@ -57,7 +72,6 @@ macro_rules! hub {
     ($kind:ident, $fill_in:expr) => {
         impl Served for v1::$kind {
             type Hub = v1::$kind;
-            const VERSION: Version = Version::V1;
             fn into_hub(mut self) -> v1::$kind {
                 let fill_in: fn(&mut v1::$kind) = $fill_in;
                 fill_in(&mut self);
@@ -72,29 +86,3 @@ hub!(DeviceTaintRule, |_| {});
 hub!(ResourceClaim, defaults::claim);
 hub!(ResourceClaimTemplate, defaults::template);
 hub!(ResourceSlice, |_| {});
-
-/// Versions of a kind with the same fields as v1.
-macro_rules! same {
-    ($module:ident, $version:ident, $kind:ident { $($status:ident)? }) => {
-        impl Served for $module::$kind {
-            type Hub = v1::$kind;
-            const VERSION: Version = Version::$version;
-            fn into_hub(self) -> v1::$kind {
-                v1::$kind {
-                    spec: recast(&self.spec),
-                    $($status: recast(&self.$status),)?
-                    metadata: self.metadata,
-                }
-                .into_hub()
-            }
-        }
-    };
-}
-
-same!(v1beta2, V1Beta2, DeviceClass {});
-same!(v1beta2, V1Beta2, DeviceTaintRule { status });
-same!(v1beta2, V1Beta2, ResourceClaim { status });
-same!(v1beta2, V1Beta2, ResourceClaimTemplate {});
-same!(v1beta2, V1Beta2, ResourceSlice {});
-same!(v1beta1, V1Beta1, DeviceClass {});
-same!(v1alpha3, V1Alpha3, DeviceTaintRule { status });

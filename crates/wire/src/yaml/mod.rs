@@ -96,6 +96,15 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Gives a key that this mapping has another value, of the line where the old one was.
+    pub(crate) fn replace(&mut self, key: &str, value: Value<'a>) {
+        if let Value::Map(entries) = &mut self.value
+            && let Some(entry) = entries.iter_mut().find(|entry| &*entry.key == key)
+        {
+            entry.value.value = value;
+        }
+    }
+
     /// The text, if this is one.
     pub fn text(&self) -> Option<&str> {
         match &self.value {

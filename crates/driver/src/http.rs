@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, UnixListener};
 use trainyard_drivers::Running;
 use trainyard_node::plugin::{Publishing, Registration};
 
-use super::address::{Address, ways};
-use super::metrics::{self, Sample};
+use crate::address::{Address, ways};
+use crate::metrics::{self, Sample};
 
 /// The drivers at work: none before the start and after the stop.
 pub type Shown = Arc<Mutex<Vec<Running>>>;

@@ -1,12 +1,6 @@
-//! `trainyard driver`: the drivers of a node, on a real cluster.
+//! Runs the drivers of a node until a signal ends them.
 
-mod address;
-mod flags;
-mod http;
-mod logs;
-mod metrics;
-mod probe;
-
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,22 +9,20 @@ use trainyard_live::Cluster;
 use trainyard_drivers::{Config, DriverConfig};
 use trainyard_node::ports::{Api, ApiError, SliceClient as _};
 
-pub use flags::{Driver, EXAMPLES};
-pub use probe::{Probe, run as probe};
-
-use crate::exit::Exit;
-use http::Shown;
+use crate::flags::Flags;
+use crate::http::{self, Shown};
+use crate::{address, logs};
 
 /// How long a thread waits for more work: each has a stack and a part of the heap.
 const IDLE: Duration = Duration::from_millis(200);
 
 /// Runs until it is told to stop.
-pub fn run(arguments: &Driver) -> Exit {
+pub fn run(arguments: &Flags) -> ExitCode {
     let drivers = match arguments.driver_configs() {
         Ok(drivers) => drivers,
         Err(error) => {
             eprintln!("error: {error}");
-            return Exit::Fault;
+            return ExitCode::from(2);
         }
     };
     logs::start(arguments.log_format, arguments.log_level);
@@ -45,11 +37,11 @@ pub fn run(arguments: &Driver) -> Exit {
         Err(source) => Err(Error::Runtime(source)),
     };
     match outcome {
-        Ok(()) => Exit::Fine,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let error = with_causes(&error);
             tracing::error!(error, "stopped");
-            Exit::Fault
+            ExitCode::from(2)
         }
     }
 }
@@ -90,7 +82,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 async fn drive(
-    arguments: &Driver,
+    arguments: &Flags,
     config: &Config,
     drivers: Vec<DriverConfig>,
 ) -> Result<(), Error> {

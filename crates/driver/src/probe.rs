@@ -1,22 +1,21 @@
-//! `trainyard probe`: asks a driver how it is. Images without a shell have nothing else to ask with.
+//! `trainyard-driver probe`: asks a driver how it is. Images without a shell have nothing else to ask with.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::address::{Address, ways};
-use crate::exit::Exit;
-use crate::output::print;
+use crate::address::{Address, ways};
 
 /// A driver that is well answers at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longer than any answer; what is at the address may be something else.
 const LONGEST: u64 = 16 << 20;
 
-/// `trainyard probe`
+/// The arguments of `trainyard-driver probe`.
 #[derive(Debug, Args)]
 pub struct Probe {
     /// What to ask for
@@ -40,21 +39,21 @@ enum What {
 }
 
 /// Prints the answer: 0 for a good one, 1 for another, 2 for none.
-pub fn run(arguments: &Probe) -> Exit {
+pub fn run(arguments: &Probe) -> ExitCode {
     let path = match arguments.what {
         What::Healthz => "/healthz",
         What::Readyz => "/readyz",
         What::Metrics => "/metrics",
     };
     match ask(&arguments.http, path) {
-        Ok((good, body)) => match (print(&body), good) {
-            (Err(exit), _) => exit,
-            (Ok(()), true) => Exit::Fine,
-            (Ok(()), false) => Exit::Refused,
-        },
+        Ok((good, body)) => {
+            // A reader who has seen enough is no fault.
+            let _ = io::stdout().write_all(body.as_bytes());
+            ExitCode::from(u8::from(!good))
+        }
         Err(error) => {
             eprintln!("error: {}: {error}", arguments.http);
-            Exit::Fault
+            ExitCode::from(2)
         }
     }
 }
@@ -102,7 +101,7 @@ fn exchange(mut stream: impl Read + Write, path: &str) -> io::Result<(bool, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::http;
+    use crate::http;
 
     /// What the HTTP half says, through a real socket, of no driver at all.
     async fn answers(address: &str, socket: bool) {

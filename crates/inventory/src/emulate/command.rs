@@ -1,15 +1,13 @@
-//! `trainyard emulate`: a machine as files.
+//! The subcommand `emulate` of both programs: `trainyard emulate` on a laptop, `trainyard-driver
+//! emulate` in the chart's init container.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use trainyard_inventory::catalogue::{InstanceType, UltraServer};
-use trainyard_inventory::emulate::{self, Entry, Fault, Nodes, Options, Tree};
 
-use crate::exit::Exit;
-use crate::output::print;
-use crate::render::count;
+use super::{Entry, Error, Fault, Nodes, Options, Tree, tree, write};
+use crate::catalogue::{InstanceType, UltraServer};
 
 /// Stands below the options in `--help`.
 pub const EXAMPLES: &str = "\
@@ -40,7 +38,7 @@ Examples:
 
 Exit code: 0 written, 2 the command is at fault or the folder cannot be written.";
 
-/// `trainyard emulate`
+/// The arguments of `emulate`.
 #[derive(Debug, Args)]
 pub struct Emulate {
     /// An instance type, such as trn2.48xlarge
@@ -79,58 +77,69 @@ enum DeviceNodes {
     Plain,
 }
 
-/// Runs the command.
-pub fn run(arguments: &Emulate) -> Exit {
-    match emulated(arguments) {
-        Ok(text) => print(&text).map_or_else(|exit| exit, |()| Exit::Fine),
-        Err((error, help)) => {
-            eprintln!("error: {error}");
-            if let Some(help) = help {
-                eprintln!("help: {help}");
-            }
-            Exit::Fault
+/// Why there is no emulated machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    message: String,
+    /// What to try instead.
+    pub help: Option<&'static str>,
+}
+
+impl Emulate {
+    /// Writes the machine, or only lists it, and says so in a text for standard output.
+    ///
+    /// # Errors
+    ///
+    /// The type or a fault is unknown, or the folder cannot be written.
+    pub fn run(&self) -> Result<String, Failure> {
+        let failure = |message: String, help| Failure { message, help };
+        let kind = InstanceType::find(&self.instance_type).map_err(|error| {
+            failure(
+                error.to_string(),
+                Some("`trainyard inventory` lists the types"),
+            )
+        })?;
+        if self.ultraserver_node > 0 && kind.ultraserver != UltraServer::Links {
+            let message = format!("--ultraserver-node: a {} is in no UltraServer", kind.name);
+            return Err(failure(message, Some("trn2u.48xlarge is")));
         }
+        let options = Options {
+            faults: self.faults.clone(),
+            ultraserver_node: self.ultraserver_node,
+        };
+        let tree =
+            tree(kind, &options).map_err(|error| failure(format!("--fault: {error}"), None))?;
+        if self.dry_run {
+            return Ok(listing(&tree));
+        }
+        let nodes = match self.device_nodes {
+            DeviceNodes::Auto => Nodes::Character,
+            DeviceNodes::Plain => Nodes::Plain,
+        };
+        let made = write(&self.folder, kind.name, &tree, nodes).map_err(|error| {
+            let help = matches!(error, Error::Foreign(_))
+                .then_some("name a new folder, or one that `trainyard emulate` wrote");
+            failure(error.to_string(), help)
+        })?;
+        let devices = tree.values().filter(|entry| **entry == Entry::Node).count();
+        let what = match made {
+            Nodes::Character => "character device",
+            Nodes::Plain => "empty file",
+        };
+        Ok(format!(
+            "{}: {} and links, and {} for the devices\n",
+            kind.name,
+            count(tree.len() - devices, "file"),
+            count(devices, what),
+        ))
     }
 }
 
-fn emulated(arguments: &Emulate) -> Result<String, (String, Option<&'static str>)> {
-    let kind = InstanceType::find(&arguments.instance_type).map_err(|error| {
-        let help = "`trainyard inventory` lists the types";
-        (error.to_string(), Some(help))
-    })?;
-    if arguments.ultraserver_node > 0 && kind.ultraserver != UltraServer::Links {
-        let message = format!("--ultraserver-node: a {} is in no UltraServer", kind.name);
-        return Err((message, Some("trn2u.48xlarge is")));
-    }
-    let options = Options {
-        faults: arguments.faults.clone(),
-        ultraserver_node: arguments.ultraserver_node,
-    };
-    let tree =
-        emulate::tree(kind, &options).map_err(|error| (format!("--fault: {error}"), None))?;
-    if arguments.dry_run {
-        return Ok(listing(&tree));
-    }
-    let nodes = match arguments.device_nodes {
-        DeviceNodes::Auto => Nodes::Character,
-        DeviceNodes::Plain => Nodes::Plain,
-    };
-    let made = emulate::write(&arguments.folder, kind.name, &tree, nodes).map_err(|error| {
-        let help = matches!(error, emulate::Error::Foreign(_))
-            .then_some("name a new folder, or one that `trainyard emulate` wrote");
-        (error.to_string(), help)
-    })?;
-    let devices = tree.values().filter(|entry| **entry == Entry::Node).count();
-    let what = match made {
-        Nodes::Character => "character device",
-        Nodes::Plain => "empty file",
-    };
-    Ok(format!(
-        "{}: {} and links, and {} for the devices\n",
-        kind.name,
-        count(tree.len() - devices, "file"),
-        count(devices, what),
-    ))
+/// `1 file`, `2 files`.
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// Everything that the tree holds, a line each.

@@ -5,7 +5,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::flags::{LogFormat, LogLevel};
+use crate::flags::{LogFormat, LogLevel};
 
 /// From now on events are logged. Other people's libraries are heard when something is wrong.
 pub fn start(format: LogFormat, level: LogLevel) {

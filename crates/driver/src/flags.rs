@@ -1,4 +1,4 @@
-//! The flags of `trainyard driver`.
+//! The flags of `trainyard-driver`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use clap::{Args, ValueEnum};
 use glob::Pattern;
 use tracing::level_filters::LevelFilter;
 use trainyard_inventory::health::Policy;
+use trainyard_inventory::publish::NeuronPublish;
 use trainyard_inventory::rules::Hardware;
 use trainyard_inventory::sysfs::Roots;
 use trainyard_live::Credentials;
 use trainyard_drivers::{Config, DriverConfig};
 use trainyard_node::plugin::Instance;
 
-use super::address::Address;
-use crate::args::Publish;
+use crate::address::Address;
 
 /// Stands below the options in `--help`.
 pub const EXAMPLES: &str = "\
@@ -31,18 +31,18 @@ deletes them after half a minute.
 
 Examples:
   In a DaemonSet, with the pod's service account:
-    trainyard driver --node-name \"$NODE_NAME\" --http '[::]:8080'
+    trainyard-driver --node-name \"$NODE_NAME\" --http '[::]:8080'
 
   By hand, on an emulated machine:
     trainyard emulate trn2.48xlarge /tmp/node-0
-    trainyard driver --node-name node-0 --kubeconfig admin.kubeconfig \\
+    trainyard-driver --node-name node-0 --kubeconfig admin.kubeconfig \\
       --sysfs-root /tmp/node-0/sys --dev-root /tmp/node-0/dev
 
 Exit code: 0 stopped as told, 2 it cannot run.";
 
-/// `trainyard driver`
+/// Everything that can be said about how the drivers run.
 #[derive(Debug, Args)]
-pub struct Driver {
+pub struct Flags {
     /// Which drivers run in this process
     #[arg(
         long,
@@ -55,8 +55,8 @@ pub struct Driver {
     drivers: Vec<Kind>,
 
     /// Name of the Node this runs on
-    #[arg(long, env = "NODE_NAME", value_name = "NAME")]
-    node_name: String,
+    #[arg(long, env = "NODE_NAME", value_name = "NAME", required = true)]
+    node_name: Option<String>,
 
     /// A kubeconfig file, instead of the credentials of the pod
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
@@ -65,19 +65,19 @@ pub struct Driver {
     /// Where to serve /healthz, /readyz and /metrics; nowhere by default. `[::]` is every address, of
     /// IPv4 too; port 0 is a free one, see the log
     #[arg(long, env = "TRAINYARD_HTTP", value_name = "IP:PORT|unix:PATH")]
-    pub(super) http: Option<Address>,
+    pub(crate) http: Option<Address>,
 
     /// Delete the slices when stopped, because no other instance will follow
     #[arg(long, env = "TRAINYARD_WITHDRAW_ON_EXIT")]
-    pub(super) withdraw_on_exit: bool,
+    pub(crate) withdraw_on_exit: bool,
 
     /// Form of the log
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "TRAINYARD_LOG_FORMAT")]
-    pub(super) log_format: LogFormat,
+    pub(crate) log_format: LogFormat,
 
     /// How much is logged
     #[arg(long, value_enum, default_value_t = LogLevel::Info, env = "TRAINYARD_LOG_LEVEL")]
-    pub(super) log_level: LogLevel,
+    pub(crate) log_level: LogLevel,
 
     /// UID of the pod, if another instance may run beside it during a rolling update: sockets bear
     /// it (kubelet 1.33 and later)
@@ -153,8 +153,8 @@ struct HardwareFlags {
     efa_driver_name: Option<String>,
 
     /// What a trn2u node publishes: its sixteen devices, or itself as one
-    #[arg(long, value_enum, default_value_t = Publish::Devices, env = "TRAINYARD_NEURON_PUBLISH")]
-    neuron_publish: Publish,
+    #[arg(long, value_enum, default_value_t = NeuronPublish::Devices, env = "TRAINYARD_NEURON_PUBLISH")]
+    neuron_publish: NeuronPublish,
 
     /// How often the hardware is looked at: 5s, 500ms, 1m
     #[arg(
@@ -259,9 +259,9 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-impl Driver {
+impl Flags {
     /// How the API server is reached.
-    pub(super) fn credentials(&self) -> Credentials {
+    pub(crate) fn credentials(&self) -> Credentials {
         match &self.kubeconfig {
             Some(path) => Credentials::Kubeconfig(path.clone()),
             None => Credentials::InCluster,
@@ -269,7 +269,7 @@ impl Driver {
     }
 
     /// The node and the places on it.
-    pub(super) fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let places = &self.places;
         let state = || places.kubelet_root.join("plugins").join("trainyard");
         Config {
@@ -286,13 +286,13 @@ impl Driver {
                 None => Instance::Only,
             },
             poll: self.hardware.poll_interval,
-            publish: self.hardware.neuron_publish.into(),
-            ..Config::new(&self.node_name)
+            publish: self.hardware.neuron_publish,
+            ..Config::new(self.node_name.as_deref().expect("clap requires the flag"))
         }
     }
 
     /// The drivers, each once, or what is wrong with a flag.
-    pub(super) fn driver_configs(&self) -> Result<Vec<DriverConfig>, String> {
+    pub(crate) fn driver_configs(&self) -> Result<Vec<DriverConfig>, String> {
         let flags = &self.hardware;
         let mut policy = Policy::default();
         for rule in &flags.health_rules {
@@ -358,16 +358,13 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Cli, Command};
     use clap::Parser as _;
 
-    fn parsed(flags: &[&str]) -> Driver {
-        let start = ["trainyard", "driver", "--node-name", "n1"];
-        let cli = Cli::parse_from(start.iter().chain(flags));
-        match cli.command {
-            Command::Driver(driver) => *driver,
-            other => panic!("{other:?}"),
-        }
+    fn parsed(flags: &[&str]) -> Flags {
+        let start = ["trainyard-driver", "--node-name", "n1"];
+        let args = crate::args::Args::parse_from(start.iter().chain(flags));
+        assert!(args.command.is_none());
+        args.flags
     }
 
     #[test]
