@@ -1,4 +1,4 @@
-//! Where the drivers of a node are, what they are called, and what they watch out for.
+//! Names and folders of the drivers of a node, and the device plugins with which they must not share it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use trainyard_inventory::sysfs::Roots;
 
 use trainyard_node::plugin::{self, Instance};
 
-/// The node and the places on it: the same for both drivers.
+/// The node and its folders: the same for both drivers.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Name of the Node.
@@ -22,7 +22,7 @@ pub struct Config {
     pub cdi: PathBuf,
     /// Where the drivers keep their state, each in a folder of its name; it must survive reboots.
     pub state: PathBuf,
-    /// What stands for `/sys` and `/dev`.
+    /// The folders that are read as `/sys` and `/dev`.
     pub roots: Roots,
     /// What `roots.dev` is called on the host, where the container runtime looks; the same if `None`.
     pub host_dev: Option<PathBuf>,
@@ -35,7 +35,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The conventional places.
+    /// The conventional folders.
     pub fn new(node: &str) -> Config {
         Config {
             node: node.to_owned(),
@@ -50,16 +50,15 @@ impl Config {
         }
     }
 
-    /// The generic half's part of it, for the driver of this name.
+    /// The part of it that `trainyard-node` needs, for the driver of this name.
     pub fn plugin(&self, driver: &str) -> plugin::Config {
-        plugin::Config {
-            kubelet: self.kubelet.clone(),
-            cdi: self.cdi.clone(),
-            state: self.state_of(driver),
-            instance: self.instance.clone(),
-            survey_every: self.poll,
-            ..plugin::Config::new(driver, &self.node)
-        }
+        let mut config = plugin::Config::new(driver, &self.node);
+        config.kubelet = self.kubelet.clone();
+        config.cdi = self.cdi.clone();
+        config.state = self.state_of(driver);
+        config.instance = self.instance.clone();
+        config.survey_every = self.poll;
+        config
     }
 
     /// Where the driver of this name keeps its state.
@@ -90,7 +89,7 @@ pub struct DriverConfig {
 }
 
 impl DriverConfig {
-    /// The driver under its conventional name, on its guard against the published device plugins.
+    /// The driver under its conventional name, with the names of the published device plugins.
     pub fn new(hardware: Hardware) -> DriverConfig {
         let (name, sockets, resources): (_, &[_], _) = match hardware {
             Hardware::Neuron => (

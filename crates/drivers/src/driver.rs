@@ -190,7 +190,7 @@ impl HardwareDriver {
     }
 
     /// Looks only at what can change about some devices, for which a pod is waiting, and for a device
-    /// plugin. So another device that hangs keeps nobody waiting.
+    /// plugin. So another device that hangs does not delay it.
     fn look_at(&self, node: &Node, is_asked: impl Fn(&str) -> bool) {
         let (look, mut machine) = {
             let mut facts = self.facts();
@@ -276,7 +276,7 @@ impl HardwareDriver {
         facts.problems = problems;
     }
 
-    /// Says once that a device plugin has come or gone. That it shows in another way is no news.
+    /// Says once that a device plugin has come or gone. Another sign of the same plugin is not reported.
     fn report_conflict(&self, before: Option<&Sign>, now: Option<&Sign>) {
         let node = &self.config.node;
         let (severity, reason, note) = match (before, now) {
@@ -331,7 +331,7 @@ impl HardwareDriver {
         devices
     }
 
-    /// The devices that are asked for, as the rules want to know them.
+    /// The devices that are asked for, in the form that the rules take.
     fn present(&self, facts: &Facts, is_asked: impl Fn(&str) -> bool) -> Present {
         let (kind, publish) = (self.own.hardware, self.config.publish);
         Present::found(&facts.machine, kind, publish, &facts.health, is_asked)
@@ -378,7 +378,8 @@ impl HardwareDriver {
     }
 }
 
-/// A device's faults, each with the name of the chip that has it: a whole node has its chips'.
+/// A device's faults, each with the name of the chip that has it: the device that is a whole node has
+/// those of all its chips.
 fn faults(facts: &Facts, device: &str) -> Vec<(Text, Fault)> {
     let of = |name: &Text| {
         let faults = facts.health.faults(name).into_iter();

@@ -1,5 +1,5 @@
-//! Does a device plugin hand out the same hardware? Then the kubelet would give one device to two
-//! pods, each by its own books.
+//! Does a device plugin hand out the same hardware? Then the kubelet would give one device to two pods:
+//! device plugins and DRA do not know of each other's allocations.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use trainyard_model::quantity::Quantity;
 
 use trainyard_node::driver::Node;
 
-/// What gives a device plugin away.
+/// How a device plugin was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sign {
     /// A socket that accepts connections.
@@ -37,7 +37,7 @@ impl fmt::Display for Sign {
     }
 }
 
-/// Knows the device plugins for one kind of hardware.
+/// Looks for the device plugins of one kind of hardware.
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     /// Where device plugins have their sockets.
@@ -47,8 +47,8 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// The first sign of a device plugin. The socket comes before the Node, which learns of a plugin
-    /// later, and forgets it later.
+    /// The first sign of a device plugin. The socket is looked at before the Node, whose status follows
+    /// a plugin's start and end with a delay.
     pub(crate) fn look(&self, node: &Node) -> Option<Sign> {
         self.socket().or_else(|| self.allocatable(node))
     }
@@ -87,8 +87,8 @@ impl Guard {
     }
 }
 
-/// Whether somebody listens on a socket. A file that a plugin left behind refuses the connection. A
-/// plugin that is too busy to take one is there all the same, and must not make us wait.
+/// Whether a process listens on a socket. A file that a plugin left behind refuses the connection. A
+/// plugin that is too busy to accept one is there all the same, and is not waited for.
 fn is_served(path: &Path) -> bool {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let connected = SocketAddrUnix::new(path).and_then(|address| {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_node_tells_of_a_plugin_by_what_it_has_not_by_names() {
+    fn a_resource_of_the_node_is_a_sign_only_above_zero() {
         let folder = tempfile::tempdir().expect("a folder");
         let guard = guard(folder.path());
         let look = |resources: &[(&str, &str)]| {

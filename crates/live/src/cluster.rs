@@ -26,7 +26,7 @@ use crate::connect::{self, Credentials, Error};
 use crate::events::{self, Subject};
 use crate::watching::{News, listen};
 
-/// Who writes, in `managedFields` and in events.
+/// The name of this client in `managedFields` and in events.
 pub(crate) const WRITER: &str = "trainyard-driver";
 /// Events that may wait to be written; more are dropped.
 const WAITING_EVENTS: usize = 64;
@@ -152,7 +152,7 @@ impl SliceClient for Cluster {
         let stream = watcher(api, fields);
         let what = format!("resourceslices of {driver} on {node}");
         self.spawn(async move {
-            // Every piece of news is a change, or may hide one.
+            // Each of them is a change, or a change may have been missed before it.
             let listening = listen(&what, stream, |_| count.send_modify(|count| *count += 1));
             tokio::select! {
                 () = listening => {}
@@ -196,9 +196,9 @@ impl NodeReader for Cluster {
                 if let News::Is(object) = news {
                     let now = Some(facts(object));
                     known.send_if_modified(|last| {
-                        let news = *last != now;
+                        let is_changed = *last != now;
                         *last = now;
-                        news
+                        is_changed
                     });
                 }
             })
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_node_only_what_drivers_may_know_is_kept() {
+    fn of_a_node_only_what_drivers_need_is_kept() {
         let node: Slim = serde_json::from_value(serde_json::json!({
             "apiVersion": "v1", "kind": "Node",
             "metadata": {"name": "n1", "uid": "u1", "labels": {"a": "b"}, "annotations": {"c": "d"}},

@@ -33,7 +33,7 @@ struct State {
 pub struct FakeApi {
     state: Mutex<State>,
     node: watch::Sender<Option<Node>>,
-    /// Changes to slices, as a driver hears of them.
+    /// Counts changes to slices, for the drivers' watches.
     changes: watch::Sender<u64>,
     /// Anything at all, for [`FakeApi::until`].
     activity: watch::Sender<()>,
@@ -167,7 +167,7 @@ impl FakeApi {
         self.edit_slices(Vec::clear);
     }
 
-    /// Somebody else writes slices. Those that changed get another version.
+    /// Another client writes slices. Those that changed get another version.
     pub fn edit_slices(&self, edit: impl FnOnce(&mut Vec<ResourceSlice>)) {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -200,12 +200,12 @@ impl FakeApi {
         self.changed();
     }
 
-    /// How often somebody wanted to read a claim.
+    /// How many reads of claims there were, answered or not.
     pub fn claim_reads(&self) -> usize {
         self.state().claim_reads
     }
 
-    /// The name of the claim that somebody wanted to read last.
+    /// The name of the claim of the last read.
     pub fn last_claim_read(&self) -> Option<String> {
         self.state().last_claim_read.clone()
     }
@@ -282,16 +282,16 @@ impl State {
     /// The slice with the name, UID and version of the one given.
     fn find(&self, slice: &ResourceSlice) -> Result<usize, ApiError> {
         let same = |other: &ResourceSlice| other.metadata.name == slice.metadata.name;
-        let place = self
+        let index = self
             .slices
             .iter()
             .position(same)
             .ok_or(ApiError::NotFound)?;
-        let there = &self.slices[place].metadata;
+        let there = &self.slices[index].metadata;
         match there.uid == slice.metadata.uid
             && there.resource_version == slice.metadata.resource_version
         {
-            true => Ok(place),
+            true => Ok(index),
             false => Err(ApiError::Conflict),
         }
     }
@@ -342,17 +342,17 @@ impl SliceClient for FakeApi {
 
     fn update(&self, slice: ResourceSlice) -> BoxFuture<'_, Result<ResourceSlice, ApiError>> {
         self.written(|state| {
-            let place = state.find(&slice)?;
+            let index = state.find(&slice)?;
             let slice = state.stored(slice);
-            state.slices[place] = slice.clone();
+            state.slices[index] = slice.clone();
             Ok(slice)
         })
     }
 
     fn delete(&self, slice: ResourceSlice) -> BoxFuture<'_, Result<(), ApiError>> {
         self.written(|state| {
-            let place = state.find(&slice)?;
-            state.slices.remove(place);
+            let index = state.find(&slice)?;
+            state.slices.remove(index);
             Ok(())
         })
     }

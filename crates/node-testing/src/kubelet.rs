@@ -36,7 +36,7 @@ pub enum Speaks {
     V1beta1,
 }
 
-/// A registration socket: a new one in the place of another is another plugin.
+/// A registration socket: a new file under the same name is another plugin.
 type Socket = (PathBuf, u64, i128);
 
 /// A plugin that introduced itself.
@@ -67,7 +67,7 @@ pub struct FakeKubelet {
     watch: JoinHandle<()>,
 }
 
-/// A prepared claim: CDI device ids by device, or the driver's error.
+/// The devices of a prepared claim, or the driver's error.
 pub type Prepared = Result<Vec<dra_v1::Device>, String>;
 
 impl FakeKubelet {
@@ -140,7 +140,7 @@ impl FakeKubelet {
             .await;
     }
 
-    /// Waits until the kubelet has come to know this.
+    /// Waits until the kubelet is in this state.
     pub async fn until(&self, what: &str, condition: impl Fn(&FakeKubelet) -> bool) {
         let mut activity = self.activity.subscribe();
         let wait = async {
@@ -278,7 +278,7 @@ async fn watch_registry(registry: PathBuf, state: Arc<Mutex<State>>, activity: w
             found.into_iter().filter(|socket| !known(socket)).collect()
         };
         for socket in new {
-            // A socket on which nobody listens is tried again at the next look.
+            // A socket on which no process listens is tried again at the next look.
             let Ok(channel) = dial(&socket.0).await else {
                 continue;
             };

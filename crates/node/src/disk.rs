@@ -30,7 +30,7 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Takes the lock that this file is, unless somebody has it. It excludes other threads and other
+    /// Takes the lock that this file is; `None` while another holder has it. It excludes other threads and other
     /// processes, and ends with its holder. The file is made if it is missing; only the holder of the
     /// lock may remove it.
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
@@ -127,7 +127,7 @@ impl Disk for LocalDisk {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // Its last holder may have removed the file after this thread opened it. A lock on a file
-            // without a name excludes nobody: whoever comes next makes a new file.
+            // without a name excludes nobody, since the next caller makes a new file.
             let locked = file.metadata()?;
             match fs::metadata(path) {
                 Ok(found) if (found.dev(), found.ino()) == (locked.dev(), locked.ino()) => {

@@ -30,8 +30,9 @@ pub use crate::service::Registration;
 pub use crate::slices::publisher::Status as Publishing;
 pub use crate::sockets::Instance;
 
-/// Where a driver is and how it is called.
+/// The names and folders of a driver, and its intervals.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// Name of the driver: a DNS name in lower case.
     pub driver: String,
@@ -48,8 +49,8 @@ pub struct Config {
     /// How often the hardware is looked at when nothing else asks for it.
     pub survey_every: Duration,
     /// How long after the start, and after each registration with the kubelet, claims that no longer
-    /// exist are undone. The kubelet does so itself unless it lost its memory, and only it knows
-    /// whether a container is still running.
+    /// exist are undone. The kubelet does so itself unless it lost its checkpoint, and only the kubelet
+    /// knows whether a container is still running.
     pub forget_after: Duration,
 }
 
@@ -213,7 +214,7 @@ impl Plugin {
         })
     }
 
-    /// What the kubelet last said.
+    /// The kubelet's last answer to the registration.
     pub fn registration(&self) -> watch::Receiver<Registration> {
         self.registration.clone()
     }
@@ -295,12 +296,12 @@ struct Servers<H, K> {
     registrar: Arc<Registrar>,
 }
 
-/// For how long the kubelet is told what a survey found when later ones fail, at least.
+/// For how long at least the kubelet gets the result of a survey when later ones fail.
 const TRUSTED_FOR: Duration = Duration::from_secs(30);
 
 type Listening = [(Socket, tokio::net::UnixListener); 2];
 
-/// How often the sockets are looked for.
+/// How often it is checked that the sockets' files are there.
 const LOOK: Duration = Duration::from_secs(2);
 
 impl<H: Driver, K: Disk> Servers<H, K> {
@@ -319,9 +320,9 @@ impl<H: Driver, K: Disk> Servers<H, K> {
         ])
     }
 
-    /// Serves until the end. Should somebody remove a socket's file, the kubelet could no longer find
-    /// the driver: then both are made anew. If another process listens in their place it is left
-    /// alone as long as it does, or the two would take the sockets from each other for ever.
+    /// Serves until the end. When a socket's file was removed, the kubelet can no longer find the driver:
+    /// then both sockets are made anew. While another process listens on a socket of the same name it is
+    /// left alone, or the two would take the sockets from each other for ever.
     async fn run(self, mut listening: Listening, mut stop: watch::Receiver<bool>) {
         loop {
             let [(dra, dra_listener), (registration, registration_listener)] = listening;
@@ -364,7 +365,7 @@ impl<H: Driver, K: Disk> Servers<H, K> {
                     UnixListenerStream::new(registration_listener).map_ok(Localhost::from),
                     ended(hung_up),
                 );
-            let watchman = async {
+            let watch_files = async {
                 let lost = loop {
                     tokio::select! {
                         _ = stop.wait_for(|stop| *stop) => break false,
@@ -380,7 +381,8 @@ impl<H: Driver, K: Disk> Servers<H, K> {
                 hang_up.send_replace(true);
                 lost
             };
-            let (dra, registration, lost) = tokio::join!(serve_dra, serve_registration, watchman);
+            let (dra, registration, lost) =
+                tokio::join!(serve_dra, serve_registration, watch_files);
             for error in [dra.err(), registration.err()].into_iter().flatten() {
                 tracing::error!(driver = self.registrar.driver, %error, "a socket failed");
             }
@@ -500,22 +502,26 @@ impl<H: Driver, K: Disk> Surveys<H, K> {
         self.claims
             .add_pools(survey.pools.keys().chain(&health_pools));
         self.desired.send_if_modified(|last| {
-            let news = last.as_deref() != Some(&survey.pools);
-            if news {
+            let is_changed = last.as_deref() != Some(&survey.pools);
+            if is_changed {
                 *last = Some(Arc::new(survey.pools));
             }
-            news
+            is_changed
         });
         self.health.send_if_modified(|last| {
-            let (taken, at) = (SystemTime::now(), Instant::now());
+            let (taken, instant) = (SystemTime::now(), Instant::now());
             match last {
                 Some(last) if last.devices == survey.health => {
-                    (last.taken, last.at) = (taken, at);
+                    (last.taken, last.instant) = (taken, instant);
                     false
                 }
                 _ => {
                     let devices = survey.health;
-                    *last = Some(Report { taken, at, devices });
+                    *last = Some(Report {
+                        taken,
+                        instant,
+                        devices,
+                    });
                     true
                 }
             }

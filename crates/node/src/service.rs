@@ -17,7 +17,7 @@ use crate::proto::dra_v1::dra_plugin_server::DraPlugin;
 use crate::proto::dra_v1beta1::dra_plugin_server::DraPlugin as DraPluginBeta;
 use crate::proto::{dra_v1 as v1, registration};
 
-/// The services behind the DRA socket, as the kubelet knows them, the preferred ones first.
+/// The services of the DRA socket by the names that the kubelet has for them, the preferred ones first.
 pub(crate) const VERSIONS: [&str; 4] = [
     "v1.DRAPlugin",
     "v1beta1.DRAPlugin",
@@ -25,19 +25,19 @@ pub(crate) const VERSIONS: [&str; 4] = [
     "v1alpha1.DRAResourceHealth",
 ];
 
-/// How long the kubelet waits if it does not say.
+/// How long the kubelet waits for a call that has no timeout.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// What of that is left for the answer and for the pod's event.
 const MARGIN: Duration = Duration::from_secs(3);
 
-/// What the kubelet said of this plugin.
+/// Whether the kubelet has registered this plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registration {
-    /// Nothing yet.
+    /// It has not answered yet.
     Pending,
-    /// It is used.
+    /// Yes.
     Registered,
-    /// It is not, for this reason.
+    /// No, for this reason.
     Refused(String),
 }
 

@@ -1,5 +1,5 @@
-//! Where the kubelet finds a plugin: names of its sockets, and sockets that clean up after
-//! themselves.
+//! Where the kubelet finds a plugin: the names of its sockets, and files of sockets that are removed with
+//! them.
 
 use std::fs;
 use std::io;
@@ -24,7 +24,7 @@ const DIAL: Duration = Duration::from_secs(1);
 pub enum Instance {
     /// Never: sockets have fixed names, and a new process takes them over.
     Only,
-    /// During a rolling update (kubelet 1.33 and later): sockets bear the UID of the pod.
+    /// During a rolling update (kubelet 1.33 and later): the UID of the pod is in the sockets' names.
     Rolling(String),
 }
 
@@ -63,14 +63,14 @@ impl Sockets {
     }
 }
 
-/// Whether somebody listens there.
+/// Whether a process listens on this socket.
 pub(crate) async fn is_alive(path: &Path) -> bool {
     let dialled = timeout(DIAL, UnixStream::connect(path)).await;
-    // No answer in time is no sign of death.
+    // A process that does not answer in time may still be alive.
     dialled.is_err() || dialled.is_ok_and(|connected| connected.is_ok())
 }
 
-/// Removes the sockets of instances that were killed, on which nobody listens any more: the kubelet
+/// Removes the sockets of instances that were killed, on which no process listens any more: the kubelet
 /// would dial them for ever. `data` and `registry` are as in [`Sockets::new`].
 pub(crate) async fn sweep(driver: &str, data: PathBuf, registry: PathBuf) {
     let prefix = format!("{driver}-");
@@ -171,86 +171,5 @@ impl Drop for Socket {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_upstreams_as_long_as_they_fit() {
-        let rolling = Instance::Rolling("0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d".into());
-        let at = |data: &str, registry: &str, instance| {
-            let sockets = Sockets::new(
-                "neuron.aws.com",
-                instance,
-                Path::new(data),
-                Path::new(registry),
-            );
-            let name = |path: PathBuf| {
-                assert!(path.as_os_str().len() <= LONGEST, "{}", path.display());
-                path.file_name().unwrap().to_string_lossy().into_owned()
-            };
-            (name(sockets.dra), name(sockets.registration))
-        };
-        let (data, registry) = (
-            "/var/lib/kubelet/plugins/neuron.aws.com",
-            "/var/lib/kubelet/plugins_registry",
-        );
-        assert_eq!(
-            at(data, registry, &Instance::Only),
-            ("dra.sock".into(), "neuron.aws.com-reg.sock".into())
-        );
-        assert_eq!(
-            at(data, registry, &rolling),
-            (
-                "dra-0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d.sock".into(),
-                "neuron.aws.com-0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d-reg.sock".into()
-            )
-        );
-        let deep = format!("/{}", "d".repeat(60));
-        let (dra, registration) = at(&deep, &deep, &rolling);
-        assert!(dra.len() == 45 || dra.len() == 25);
-        assert_eq!(
-            registration.len(),
-            "neuron.aws.com-".len() + 16 + "-reg.sock".len()
-        );
-        let deeper = format!("/{}", "d".repeat(75));
-        let (_, registration) = at(&deeper, &deeper, &rolling);
-        assert_eq!(registration.len(), "dra-".len() + 16 + "-reg.sock".len());
-    }
-
-    #[tokio::test]
-    async fn sockets_of_the_dead_are_removed_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let dead = ["a.example-one-reg.sock", "dra-one.sock"];
-        let others = ["b.example-one-reg.sock", "a.example.sock"];
-        for name in dead.iter().chain(&others) {
-            // Dropped without removing its file, as by a kill.
-            drop(UnixListener::bind(at(name)).unwrap());
-        }
-        fs::write(at("a.example-file-reg.sock"), "").unwrap();
-        let alive = UnixListener::bind(at("a.example-two-reg.sock")).unwrap();
-        sweep("a.example", folder.path().into(), folder.path().into()).await;
-        for name in dead {
-            assert!(!at(name).exists(), "{name}");
-        }
-        for name in others {
-            assert!(at(name).exists(), "{name}");
-        }
-        assert!(at("a.example-file-reg.sock").exists());
-        assert!(at("a.example-two-reg.sock").exists());
-        drop(alive);
-    }
-
-    #[tokio::test]
-    async fn a_socket_that_was_taken_over_is_left_to_its_new_owner() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("s");
-        let (old, _old) = Socket::listen(path.clone()).await.unwrap();
-        let (new, _new) = Socket::listen(path.clone()).await.unwrap();
-        assert!(!old.is_there().await && new.is_there().await);
-        drop(old);
-        assert!(path.exists());
-        drop(new);
-        assert!(!path.exists());
-    }
-}
+#[path = "../tests/inside/sockets.rs"]
+mod tests;

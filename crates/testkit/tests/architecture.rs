@@ -36,7 +36,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("node-testing", &["node"]),
     ("drivers", &["inventory", "model", "node", "wire"]),
     ("live", &["node"]),
-    ("testkit", &["allocator", "model", "selector", "wire"]),
+    (
+        "testkit",
+        &["allocator", "inventory", "model", "selector", "wire"],
+    ),
 ];
 
 /// Crates that bring a runtime, a clock, a socket, randomness or a logger along.

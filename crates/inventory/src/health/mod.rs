@@ -13,8 +13,9 @@
 //!   else will do: an uncorrected error says that the memory is bad, not that it was.
 //!
 //! Counters are the kernel's since the module was loaded. So one that is above zero at first sight
-//! is an error too: a driver that restarts must not forget it. What a reset has forgiven can be
-//! kept beyond a restart ([`Health::ecc_baselines`]). A reboot starts them anew.
+//! is an error too: a driver that restarts must not forget it. What the counters were at a device's last
+//! reset, its ECC baseline, can be kept beyond a restart ([`Health::ecc_baselines`]). A reboot starts
+//! them anew.
 //!
 //! What a reading leaves open (a file that is root's alone, a device that is gone) changes nothing.
 //! There is no clock here: the time of a reading comes with it, since any beginning, and never goes
@@ -139,7 +140,7 @@ impl Phase {
 /// What the counters have said since the last reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Counters {
-    /// Errors up to these were forgiven.
+    /// The counters at the last reset: only errors above them count.
     baseline: Ecc,
     /// Which counters have risen above.
     bad: [bool; 3],
@@ -165,15 +166,15 @@ impl Counters {
             State::Invalid => self.resetting = false,
             State::Ready | State::Gone | State::Unknown => {}
         }
-        // Whoever sets a counter back does not heal the device, but the next error counts from there.
+        // Setting a counter back does not repair the device, but the next error counts from there.
         self.baseline = Ecc {
             sram: self.baseline.sram.min(now.sram),
             memory: self.baseline.memory.min(now.memory),
             repairable: self.baseline.repairable.min(now.repairable),
         };
         let counts = each(now).into_iter().zip(each(self.baseline));
-        for (bad, (now, forgiven)) in self.bad.iter_mut().zip(counts) {
-            *bad |= now > forgiven;
+        for (bad, (now, baseline)) in self.bad.iter_mut().zip(counts) {
+            *bad |= now > baseline;
         }
     }
 }
@@ -189,16 +190,18 @@ impl Health {
         }
     }
 
-    /// Takes over what resets had forgiven before the driver restarted. Not beyond a reboot.
+    /// Takes over the baselines from before the driver restarted. Not beyond a reboot.
     pub fn set_ecc_baselines(&mut self, ecc_baselines: BTreeMap<Text, Ecc>) {
         self.ecc_baselines = ecc_baselines;
     }
 
-    /// What resets have forgiven, for [`Health::set_ecc_baselines`] after a restart.
+    /// The counters of each device at its last reset, for [`Health::set_ecc_baselines`] after a restart.
     pub fn ecc_baselines(&self) -> BTreeMap<Text, Ecc> {
         let devices = self.devices.iter();
-        let forgiven = devices.map(|(name, device)| (name.clone(), device.counters.baseline));
-        forgiven.filter(|(_, ecc)| *ecc != Ecc::default()).collect()
+        let baselines = devices.map(|(name, device)| (name.clone(), device.counters.baseline));
+        baselines
+            .filter(|(_, ecc)| *ecc != Ecc::default())
+            .collect()
     }
 
     /// Takes in the readings of all devices at one time. One that was known and is not among them is

@@ -111,7 +111,7 @@ fn an_error_taints_until_a_reset() {
 }
 
 #[test]
-fn an_error_from_before_the_start_counts_unless_it_was_forgiven() {
+fn an_error_from_before_the_start_counts_unless_it_is_within_the_baseline() {
     let mut first = health(&[]);
     let told = story(
         &mut first,
@@ -133,7 +133,7 @@ fn an_error_from_before_the_start_counts_unless_it_was_forgiven() {
 }
 
 #[test]
-fn a_reset_that_fails_forgives_nothing() {
+fn a_reset_that_fails_sets_no_baseline() {
     let mut health = health(&["invalid=NoSchedule,clear=0"]);
     let told = story(
         &mut health,
@@ -328,7 +328,7 @@ proptest! {
 
     /// No history without a reset clears an error.
     #[test]
-    fn only_a_reset_forgives(history in history()) {
+    fn only_a_reset_clears_an_error(history in history()) {
         let mut health = health(&[]);
         let mut had = false;
         for (time, (_, reading)) in history.iter().enumerate() {
