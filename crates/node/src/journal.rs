@@ -1,18 +1,16 @@
 //! What this node has prepared: one record for each claim.
 //!
-//! A record is written before anything is done for its claim (`Preparing`: the intent) and again when
-//! the driver has done its part (`Prepared`); it is removed after all is undone. So whatever a crash
-//! leaves behind has a record.
+//! An intent is written before anything is done for a claim, and a record beside it when the driver has
+//! done its part. To undo a claim its record is removed first and its intent last. So whatever a crash
+//! leaves behind has an intent, and undoing needs no space on a full disk.
 //!
-//! Each record is a file of its own, so that damage costs one claim. It is replaced as a whole, and its
-//! name has the boot in which it was written: `UID.BOOT.record`. Nothing that a container was given
-//! outlives a reboot. So a pod does not wait for a record to reach the disk, and a record that a power
-//! cut has torn, which is of an earlier boot, is simply removed. A record of this boot that cannot be
-//! read was damaged: the holder of the claim's lock moves it aside and reports it. It is never
-//! overwritten, and everybody else passes over it.
-//!
-//! While a claim is being undone its file is called `UID.BOOT.undo`. Renaming takes no space, so that a
-//! full disk does not keep a claim from being undone.
+//! Both are files of the claim's own, `UID.BOOT.intent` and `UID.BOOT.record`, so that damage costs one
+//! claim. Each is written as a whole, and never over another one: ext4 takes milliseconds for that. The
+//! boot in which they were written is in their names, since nothing that a container was given outlives
+//! a reboot. So a pod does not wait for a record to reach the disk, and a file that a power cut has torn,
+//! which is of an earlier boot, is simply removed. A file of this boot that cannot be read was damaged:
+//! the holder of the claim's lock moves it aside and reports it. It is never overwritten, and everybody
+//! else passes over it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -36,9 +34,9 @@ const MAGIC: &str = "trainyard-claim";
 /// How far a claim has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
-    /// Something may have been done.
+    /// Something may have been done: there is an intent.
     Preparing,
-    /// The driver has done its part.
+    /// The driver has done its part: there is a record.
     Prepared,
 }
 
@@ -175,19 +173,22 @@ pub(crate) struct MovedAside {
     pub(crate) why: Unreadable,
 }
 
+const INTENT: &str = ".intent";
 const RECORD: &str = ".record";
-/// Of a claim that is being undone.
-const UNDO: &str = ".undo";
 
 /// The file of a claim in a boot.
-fn file_name(uid: &str, boot: &str) -> String {
-    format!("{uid}.{boot}{RECORD}")
+fn file_name(uid: &str, boot: &str, phase: Phase) -> String {
+    let suffix = match phase {
+        Phase::Preparing => INTENT,
+        Phase::Prepared => RECORD,
+    };
+    format!("{uid}.{boot}{suffix}")
 }
 
 /// The claim's UID and the boot, from the name of a file or of a temporary one.
 fn parse_name(name: &str) -> Option<(&str, &str)> {
     let name = disk::final_name_of(name).unwrap_or(name);
-    let stem = name.strip_suffix(RECORD).or(name.strip_suffix(UNDO))?;
+    let stem = name.strip_suffix(RECORD).or(name.strip_suffix(INTENT))?;
     let (uid, boot) = stem.split_once('.')?;
     (!uid.is_empty()).then_some((uid, boot))
 }
@@ -230,14 +231,17 @@ impl<D: Disk> Journal<D> {
     pub(crate) fn records(&self) -> io::Result<BTreeMap<String, Record>> {
         'again: loop {
             let mut found = BTreeMap::new();
-            for name in self.disk.list(&self.folder)? {
-                let Some((uid, _)) = parse_name(&name) else {
+            let mut names = self.disk.list(&self.folder)?;
+            records_first(&mut names);
+            for name in names {
+                let uid = parse_name(&name).map(|(uid, _)| uid);
+                let Some(uid) = uid.filter(|uid| !found.contains_key(*uid)) else {
                     continue;
                 };
                 match self.load(&name)? {
                     Loaded::Record(record) => found.insert(uid.to_owned(), record),
                     Loaded::Leftover | Loaded::Unusable(_) => continue,
-                    // It may have another name now: no claim is to be overlooked.
+                    // Its phase may have changed: no claim is to be overlooked.
                     Loaded::Missing => continue 'again,
                 };
             }
@@ -245,17 +249,23 @@ impl<D: Disk> Journal<D> {
         }
     }
 
-    /// The record of one claim, for the holder of its lock. What a crash left is removed, and a record
-    /// that cannot be read is moved aside.
+    /// The record of one claim, or its intent, for the holder of its lock. What a crash left is removed,
+    /// and what cannot be read is moved aside. The intent of a damaged record is removed: the claim was
+    /// prepared, and its containers keep what they were given.
     pub(crate) fn get(&self, uid: &str) -> io::Result<Option<Record>> {
-        let mut found = None;
+        let (mut found, mut is_damaged) = (None, false);
         for name in self.files_of(uid)? {
             let path = self.folder.join(&name);
             match self.load(&name)? {
-                Loaded::Record(record) => found = Some(record),
+                Loaded::Record(record) if !is_damaged => {
+                    found.get_or_insert(record);
+                }
+                Loaded::Record(_) | Loaded::Leftover => disk::discard(&*self.disk, &path)?,
                 Loaded::Missing => {}
-                Loaded::Leftover => disk::discard(&*self.disk, &path)?,
-                Loaded::Unusable(why) => self.move_aside(uid, &path, why)?,
+                Loaded::Unusable(why) => {
+                    is_damaged |= name.ends_with(RECORD);
+                    self.move_aside(uid, &path, why)?;
+                }
             }
         }
         Ok(found)
@@ -283,6 +293,7 @@ impl<D: Disk> Journal<D> {
     fn files_of(&self, uid: &str) -> io::Result<Vec<String>> {
         let mut names = self.disk.list(&self.folder)?;
         names.retain(|name| parse_name(name).is_some_and(|(of, _)| of == uid));
+        records_first(&mut names);
         Ok(names)
     }
 
@@ -295,9 +306,6 @@ impl<D: Disk> Journal<D> {
             Ok(bytes) => match decode(&bytes) {
                 Ok(mut record) if record.claim.uid == uid => {
                     record.boot = boot.to_owned();
-                    if name.ends_with(UNDO) {
-                        record.phase = Phase::Preparing;
-                    }
                     return Ok(Loaded::Record(record));
                 }
                 Ok(record) => Unreadable::Content(format!("it is of claim {}", record.claim.uid)),
@@ -346,22 +354,30 @@ impl<D: Disk> Journal<D> {
     /// Writes down how far a claim has come, in this boot.
     pub(crate) fn put(&self, record: &Record) -> io::Result<()> {
         debug_assert_eq!(record.boot, self.boot, "another boot is over");
-        let path = self.folder.join(file_name(&record.claim.uid, &self.boot));
+        let name = file_name(&record.claim.uid, &self.boot, record.phase);
+        let path = self.folder.join(name);
         disk::replace(&*self.disk, &path, &encode(record))
     }
 
-    /// Marks that a claim is about to be undone. From now on its record says `Preparing`.
-    pub(crate) fn begin_undo(&self, uid: &str) -> io::Result<()> {
-        for name in self.files_of(uid)? {
-            if let Some(stem) = name.strip_suffix(RECORD) {
-                let marked = self.folder.join(format!("{stem}{UNDO}"));
-                self.disk.rename(&self.folder.join(&name), &marked)?;
-            }
+    /// Leaves only the intent of a claim that is about to be undone.
+    pub(crate) fn begin_undo(&self, record: &Record) -> io::Result<()> {
+        let names = self.files_of(&record.claim.uid)?;
+        if names.iter().all(|name| !name.ends_with(INTENT)) {
+            // It was damaged. Without it a crash would leave what is half undone without a trace.
+            let intent = Record {
+                phase: Phase::Preparing,
+                boot: self.boot.clone(),
+                ..record.clone()
+            };
+            self.put(&intent)?;
+        }
+        for name in names.iter().filter(|name| name.ends_with(RECORD)) {
+            disk::discard(&*self.disk, &self.folder.join(name))?;
         }
         Ok(())
     }
 
-    /// Removes the record of a claim that is undone. Should a power cut bring it back, its boot is over
+    /// Removes the intent of a claim that is undone. Should a power cut bring it back, its boot is over
     /// and it is undone again.
     pub(crate) fn remove(&self, uid: &str) -> io::Result<()> {
         for name in self.files_of(uid)? {
@@ -369,6 +385,11 @@ impl<D: Disk> Journal<D> {
         }
         Ok(())
     }
+}
+
+/// A record says more than the intent beside it.
+fn records_first(names: &mut [String]) {
+    names.sort_by_key(|name| !name.ends_with(RECORD));
 }
 
 #[cfg(test)]

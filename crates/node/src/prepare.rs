@@ -2,8 +2,8 @@
 //! that a crash at any point leaves repairable.
 //!
 //! ```text
-//! prepare:    intent ─▶ Driver::prepare ─▶ finished record ─▶ CDI file ─▶ answer
-//! unprepare:  record marked ─▶ Driver::unprepare ─▶ CDI file gone ─▶ record gone ─▶ answer
+//! prepare:    intent ─▶ Driver::prepare ─▶ record ─▶ CDI file ─▶ answer
+//! unprepare:  record gone ─▶ Driver::unprepare ─▶ CDI file gone ─▶ intent gone ─▶ answer
 //! ```
 //!
 //! All calls here may block, so they are made on threads of their own. Two kinds of locks, each a file
@@ -289,14 +289,14 @@ impl<H: Driver, K: Disk> Preparer<H, K> {
         let (claim, uid) = (&record.claim, &record.claim.uid);
         let of_record = |action| move |source| failed(action, Path::new(uid), source);
         self.journal
-            .begin_undo(uid)
-            .map_err(of_record("mark the record of claim"))?;
+            .begin_undo(record)
+            .map_err(of_record("remove the record of claim"))?;
         let undone = self.driver.unprepare(claim, &record.devices);
         undone.map_err(|source| undo_failed(claim, source))?;
         self.remove_cdi(uid)?;
         self.journal
             .remove(uid)
-            .map_err(of_record("remove the record of claim"))
+            .map_err(of_record("remove the intent of claim"))
     }
 
     fn repair_if_idle(&self, uid: &str) -> Result<(), Error> {

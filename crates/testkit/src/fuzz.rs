@@ -124,7 +124,10 @@ impl Sysfs {
         let Some((&first, contents)) = bytes.split_first() else {
             return;
         };
+        // A new file: ext4 takes long to write out one that replaces its content.
         let write = |path: &Path, content: &[u8]| {
+            let removed = std::fs::remove_file(path);
+            removed.expect("the file can be removed");
             std::fs::write(path, content).expect("the file can be written");
         };
         let rest = self.files.iter().cycle().skip(usize::from(first));

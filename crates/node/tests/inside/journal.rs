@@ -102,7 +102,7 @@ fn any_flipped_bit_and_any_missing_end_is_noticed() {
 #[test]
 fn a_torn_record_of_an_earlier_boot_is_removed_and_a_damaged_one_of_this_boot_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(file_name("u1", BOOT));
+    let path = folder.path().join(file_name("u1", BOOT, Phase::Prepared));
     let torn = |length: usize| {
         let mut torn = SCHEMA_1[..length].to_vec();
         torn.resize(SCHEMA_1.len(), 0);
@@ -127,7 +127,11 @@ fn a_record_of_a_newer_version_is_left_alone_until_its_claim_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     for (round, boot) in [(0, BOOT), (1, "another boot")] {
         let journal = open(folder.path(), BOOT);
-        fs::write(folder.path().join(file_name("u1", boot)), SCHEMA_2).unwrap();
+        fs::write(
+            folder.path().join(file_name("u1", boot, Phase::Prepared)),
+            SCHEMA_2,
+        )
+        .unwrap();
         assert!(journal.records().unwrap().is_empty());
         assert!(
             journal.uids().unwrap().is_empty(),
@@ -148,7 +152,11 @@ fn a_record_of_a_newer_version_is_left_alone_until_its_claim_is_asked_for() {
 fn a_record_of_another_claim_is_not_taken_for_one_of_this() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), BOOT);
-    fs::write(folder.path().join(file_name("u1", BOOT)), SCHEMA_1).unwrap();
+    fs::write(
+        folder.path().join(file_name("u1", BOOT, Phase::Prepared)),
+        SCHEMA_1,
+    )
+    .unwrap();
     assert_eq!(journal.get("u1").unwrap(), None);
     let why = &journal.take_moved_aside()[0].why;
     assert!(why.to_string().contains("it is of claim 0c8d1f6e"), "{why}");
@@ -165,7 +173,7 @@ fn another_process_sees_each_phase() {
             assert_eq!(ours.records().unwrap()[&uid], *phase);
             assert_eq!(ours.get(&uid).unwrap().as_ref(), Some(phase));
         }
-        theirs.begin_undo(&uid).unwrap();
+        theirs.begin_undo(phases.last().unwrap()).unwrap();
         let seen = ours.records().unwrap();
         assert_eq!(seen[&uid].phase, Phase::Preparing);
         assert_eq!(ours.get(&uid).unwrap().as_ref(), seen.get(&uid));
@@ -181,7 +189,7 @@ fn what_a_crash_left_of_a_write_is_removed_and_never_read() {
     let journal = open(folder.path(), BOOT);
     let temporary = folder
         .path()
-        .join(format!(".{}.tmp", file_name("u1", BOOT)));
+        .join(format!(".{}.tmp", file_name("u1", BOOT, Phase::Prepared)));
     fs::write(&temporary, SCHEMA_1).unwrap();
     assert!(journal.records().unwrap().is_empty());
     assert!(journal.uids().unwrap().contains("u1"));
@@ -191,10 +199,37 @@ fn what_a_crash_left_of_a_write_is_removed_and_never_read() {
 }
 
 #[test]
+fn the_intent_of_a_damaged_record_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), BOOT);
+    let uid = record().claim.uid;
+    journal.put(&intent()).unwrap();
+    let path = folder.path().join(file_name(&uid, BOOT, Phase::Prepared));
+    fs::write(path, "damaged").unwrap();
+    assert_eq!(journal.get(&uid).unwrap(), None);
+    assert!(!journal.has(&uid).unwrap());
+    assert_eq!(journal.take_moved_aside().len(), 1);
+}
+
+#[test]
+fn a_record_without_its_intent_gets_one_before_it_is_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), BOOT);
+    let uid = record().claim.uid;
+    journal.put(&record()).unwrap();
+    assert_eq!(journal.get(&uid).unwrap(), Some(record()));
+    journal.begin_undo(&record()).unwrap();
+    let left = journal.get(&uid).unwrap().map(|left| left.phase);
+    assert_eq!(left, Some(Phase::Preparing));
+    journal.remove(&uid).unwrap();
+    assert!(!journal.has(&uid).unwrap());
+}
+
+#[test]
 fn names_have_the_claim_and_the_boot() {
     for (name, parsed) in [
         ("u1.b1.record", Some(("u1", "b1"))),
-        ("u1.b1.undo", Some(("u1", "b1"))),
+        ("u1.b1.intent", Some(("u1", "b1"))),
         (".u1.b1.record.tmp", Some(("u1", "b1"))),
         ("u1.record", None),
         (".record", None),

@@ -88,7 +88,12 @@ impl Machine {
     }
 }
 
-/// The name of a claim's file in the journal.
+/// The name of a claim's intent in the journal.
+fn intent_of(uid: &str) -> String {
+    record_of(uid).replace(".record", ".intent")
+}
+
+/// The name of a claim's record in the journal.
 fn record_of(uid: &str) -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     format!("{uid}.{}.record", boot.trim())

@@ -8,25 +8,25 @@ use trainyard_node_testing::api::FakeApi;
 use trainyard_node_testing::kubelet::FakeKubelet;
 
 use crate::hardware::State;
-use crate::{DRIVER, Machine, NODE, claim, record_of};
+use crate::{DRIVER, Machine, NODE, claim, intent_of, record_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leftovers_are_removed_and_what_is_not_ours_stays() {
     let machine = Machine::new();
     let write = |file: &str, bytes: &[u8]| fs::write(machine.path().join(file), bytes).unwrap();
-    let earlier = |uid: &str| format!("state/claims/{uid}.another-boot.record");
     let first = machine.start().await;
     let reboot = claim("reboot");
     machine.api.allocate(&reboot, &[(DRIVER, NODE, "d0")]);
     machine.kubelet.prepare(DRIVER, &reboot).await.unwrap();
     first.stop().await;
     // As if the machine had been off since.
-    let record = machine
-        .path()
-        .join("state/claims")
-        .join(record_of("reboot"));
-    fs::rename(record, machine.path().join(earlier("reboot"))).unwrap();
-    write(&earlier("cut"), b"trainy");
+    let journal = machine.path().join("state/claims");
+    for name in [intent_of("reboot"), record_of("reboot")] {
+        let suffix = name.rsplit_once('.').unwrap().1;
+        let earlier = format!("reboot.another-boot.{suffix}");
+        fs::rename(journal.join(&name), journal.join(earlier)).unwrap();
+    }
+    write("state/claims/cut.another-boot.record", b"trainy");
     write(
         &format!("state/claims/.{}.tmp", record_of("half")),
         b"train",

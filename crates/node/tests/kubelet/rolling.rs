@@ -6,7 +6,7 @@ use std::time::Duration;
 use trainyard_node::plugin::{Publishing, Registration};
 use trainyard_node_testing::kubelet::{FakeKubelet, Speaks};
 
-use crate::{DRIVER, Machine, NODE, claim, record_of};
+use crate::{DRIVER, Machine, NODE, claim, intent_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_update_hands_over() {
@@ -91,7 +91,7 @@ async fn a_claim_in_which_the_old_instance_hangs_keeps_no_other_from_the_new_one
         for claim in [&b, &c, &d] {
             machine.kubelet.unprepare(DRIVER, claim).await.unwrap();
         }
-        assert_eq!(machine.files("state/claims"), [record_of("a")]);
+        assert_eq!(machine.files("state/claims"), [intent_of("a")]);
         machine.hardware.release();
         new
     };
