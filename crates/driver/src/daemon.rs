@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use trainyard_live::Cluster;
-use trainyard_node::hardware::{self, Config, DriverConfig};
+use trainyard_drivers::{Config, DriverConfig};
 use trainyard_node::ports::{Api, ApiError, SliceClient as _};
 
 use crate::flags::Flags;
@@ -63,7 +63,7 @@ enum Error {
     #[error("cannot start driver {driver}")]
     Start {
         driver: String,
-        source: trainyard_node::plugin::StartError,
+        source: trainyard_drivers::StartError,
     },
 }
 
@@ -144,7 +144,7 @@ async fn start(
     for own in drivers {
         let driver = own.name.clone();
         let api: Arc<dyn Api> = cluster.clone();
-        let started = hardware::start(config, own, api).await;
+        let started = trainyard_drivers::start(config, own, api).await;
         let started = started.map_err(|source| Error::Start { driver, source })?;
         let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
         running.push(started);

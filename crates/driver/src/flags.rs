@@ -11,7 +11,7 @@ use trainyard_inventory::publish::NeuronPublish;
 use trainyard_inventory::rules::Hardware;
 use trainyard_inventory::sysfs::Roots;
 use trainyard_live::Credentials;
-use trainyard_node::hardware::{Config, DriverConfig};
+use trainyard_drivers::{Config, DriverConfig};
 use trainyard_node::plugin::Instance;
 
 use crate::address::Address;

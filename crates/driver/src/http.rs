@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::{TcpListener, UnixListener};
-use trainyard_node::hardware::Running;
+use trainyard_drivers::Running;
 use trainyard_node::plugin::{Publishing, Registration};
 
 use crate::address::{Address, ways};

@@ -48,7 +48,7 @@ pub struct Chip {
     /// What the kernel says of its state.
     pub state: State,
     /// Whether `/dev/neuronN` is there.
-    pub node: bool,
+    pub has_device_file: bool,
 }
 
 /// Counters of uncorrected errors.
@@ -94,7 +94,7 @@ pub struct Efa {
     /// N of its `uverbsN`; `None`: it has none.
     pub uverbs: Option<u32>,
     /// Whether `/dev/infiniband/uverbsN` is there.
-    pub node: bool,
+    pub has_device_file: bool,
     /// No longer in sysfs: only [`Machine::remember`] says so.
     pub gone: bool,
 }
@@ -103,7 +103,7 @@ impl Chip {
     /// It is not in sysfs any more.
     pub(crate) fn vanish(&mut self) {
         self.state = State::Gone;
-        self.node = false;
+        self.has_device_file = false;
     }
 }
 
@@ -111,7 +111,7 @@ impl Efa {
     /// It is not in sysfs any more.
     pub(crate) fn vanish(&mut self) {
         self.gone = true;
-        self.node = false;
+        self.has_device_file = false;
     }
 }
 
@@ -202,7 +202,7 @@ fn chip(kind: &InstanceType, id: u32) -> Chip {
         address: pci::chip_address(kind, id).map(Text::from),
         ecc: Ecc::default(),
         state: State::Ready,
-        node: true,
+        has_device_file: true,
     }
 }
 
@@ -244,7 +244,7 @@ fn efa(kind: &InstanceType, address: &str, all: &[String], number: u32) -> Efa {
         numa: numa_node(kind, address),
         rdma: format!("rdmap{bus}s{slot}").into(),
         uverbs: Some(number),
-        node: true,
+        has_device_file: true,
         gone: false,
     }
 }
@@ -293,7 +293,7 @@ mod tests {
         };
         now.remember(&before);
         assert_eq!(now.chips[0].state, State::Gone);
-        assert!(!now.chips[0].node);
+        assert!(!now.chips[0].has_device_file);
         assert_eq!(now.module_version, before.module_version);
     }
 

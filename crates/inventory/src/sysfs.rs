@@ -213,7 +213,7 @@ impl Reader<'_> {
             address: None,
             ecc: Ecc::default(),
             state: State::default(),
-            node: false,
+            has_device_file: false,
         };
         self.condition(&mut chip, at);
         chip
@@ -243,7 +243,7 @@ impl Reader<'_> {
             Some(2) => State::Invalid,
             Some(_) | None => State::Unknown,
         };
-        chip.node = self.has_node(&format!("neuron{}", chip.id));
+        chip.has_device_file = self.has_node(&format!("neuron{}", chip.id));
     }
 
     /// The kernel prints them in no order of ids.
@@ -315,7 +315,7 @@ impl Reader<'_> {
             numa: numa.filter(|node| *node >= 0),
             rdma: rdma.unwrap_or_default().into(),
             uverbs: None,
-            node: false,
+            has_device_file: false,
             gone: false,
             address: address.into(),
         };
@@ -331,7 +331,7 @@ impl Reader<'_> {
             .filter_map(|name| name.strip_prefix("uverbs")?.parse().ok());
         efa.uverbs = numbers.next();
         let node = |number| self.has_node(&format!("infiniband/uverbs{number}"));
-        efa.node = efa.uverbs.is_some_and(node);
+        efa.has_device_file = efa.uverbs.is_some_and(node);
         efa.gone = false;
     }
 

@@ -129,7 +129,7 @@ fn faults_are_found() {
         machine
             .chips
             .iter()
-            .all(|chip| chip.id != 3 && chip.node == (chip.id != 4))
+            .all(|chip| chip.id != 3 && chip.has_device_file == (chip.id != 4))
     );
     // One chip off the bus does not take the others' addresses away.
     assert_eq!(chip(0).address.as_deref(), Some("0000:cc:00.0"));
@@ -164,7 +164,7 @@ fn faults_are_found() {
     let without: Vec<&str> = machine
         .efas
         .iter()
-        .filter(|efa| !efa.node)
+        .filter(|efa| !efa.has_device_file)
         .map(|efa| &*efa.address)
         .collect();
     assert_eq!(without, ["0000:b4:00.0"]);

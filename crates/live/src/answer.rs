@@ -9,7 +9,7 @@ use trainyard_node::ports::ApiError;
 /// How long one call may take. The node half has deadlines of its own where it must answer sooner.
 const CALL: Duration = Duration::from_secs(10);
 
-/// Makes a call, but does not wait for ever.
+/// Makes a call, and waits ten seconds at most.
 pub(crate) async fn within<T>(
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, ApiError> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -18,19 +17,16 @@ use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use trainyard_node::driver::{ClaimRef, Node};
-use trainyard_node::expected::Expected;
 use trainyard_node::ports::{
     ApiError, ClaimReader, Event, Events, NodeReader, Regarding, SliceClient,
 };
 
 use crate::answer::within;
-use crate::connect::{self, Clients, Credentials, Error};
-use crate::direct::{self, Direct};
+use crate::connect::{self, Credentials, Error};
 use crate::events::{self, Subject};
-use crate::recent::Recent;
 use crate::watching::{News, listen};
 
-/// Who writes, in `managedFields` and in events.
+/// The name of this client in `managedFields` and in events.
 pub(crate) const WRITER: &str = "trainyard-driver";
 /// Events that may wait to be written; more are dropped.
 const WAITING_EVENTS: usize = 64;
@@ -38,10 +34,7 @@ const WAITING_EVENTS: usize = 64;
 /// A cluster, seen from one node.
 pub struct Cluster {
     client: kube::Client,
-    direct: Direct,
     node: String,
-    recent: Recent,
-    expected: Expected,
     nodes: Mutex<BTreeMap<String, watch::Sender<Option<Node>>>>,
     events: mpsc::Sender<(Subject, Event)>,
     /// Watches and the writer of events; they end with this.
@@ -51,16 +44,13 @@ pub struct Cluster {
 impl Cluster {
     /// Reads the credentials and makes a client. The API server need not answer yet.
     pub async fn connect(credentials: &Credentials, node: &str) -> Result<Cluster, Error> {
-        let Clients { client, direct } = connect::clients(credentials).await?;
+        let client = connect::client(credentials).await?;
         let (events, waiting) = mpsc::channel(WAITING_EVENTS);
         let mut tasks = JoinSet::new();
         tasks.spawn(events::write(client.clone(), node.to_owned(), waiting));
         Ok(Cluster {
             client,
-            direct: Direct::new(direct),
             node: node.to_owned(),
-            recent: Recent::default(),
-            expected: Expected::default(),
             nodes: Mutex::default(),
             events,
             tasks: Mutex::new(tasks),
@@ -98,29 +88,13 @@ impl Cluster {
 impl ClaimReader for Cluster {
     fn claim<'a>(
         &'a self,
-        driver: &'a str,
         claim: &'a ClaimRef,
     ) -> BoxFuture<'a, Result<Arc<ResourceClaim>, ApiError>> {
         async move {
-            if let Some(read) = self.recent.take(driver, claim, Instant::now()) {
-                return Ok(read);
-            }
-            let read = match self.direct.read(claim).await {
-                Some(read) => read,
-                None => {
-                    self.spawn(self.direct.open(claim));
-                    direct::read(&self.client, claim).await
-                }
-            };
-            let read = Arc::new(read?);
-            self.recent.keep(driver, &read, Instant::now());
-            Ok(read)
+            let claims: Api<ResourceClaim> = Api::namespaced(self.client.clone(), &claim.namespace);
+            Ok(Arc::new(within(claims.get(&claim.name)).await?))
         }
         .boxed()
-    }
-
-    fn expected(&self) -> &Expected {
-        &self.expected
     }
 }
 
@@ -178,7 +152,7 @@ impl SliceClient for Cluster {
         let stream = watcher(api, fields);
         let what = format!("resourceslices of {driver} on {node}");
         self.spawn(async move {
-            // Every piece of news is a change, or may hide one.
+            // Each of them is a change, or a change may have been missed before it.
             let listening = listen(&what, stream, |_| count.send_modify(|count| *count += 1));
             tokio::select! {
                 () = listening => {}
@@ -222,9 +196,9 @@ impl NodeReader for Cluster {
                 if let News::Is(object) = news {
                     let now = Some(facts(object));
                     known.send_if_modified(|last| {
-                        let news = *last != now;
+                        let is_changed = *last != now;
                         *last = now;
-                        news
+                        is_changed
                     });
                 }
             })
@@ -266,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_node_only_what_drivers_may_know_is_kept() {
+    fn of_a_node_only_what_drivers_need_is_kept() {
         let node: Slim = serde_json::from_value(serde_json::json!({
             "apiVersion": "v1", "kind": "Node",
             "metadata": {"name": "n1", "uid": "u1", "labels": {"a": "b"}, "annotations": {"c": "d"}},

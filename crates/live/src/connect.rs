@@ -52,17 +52,11 @@ pub enum Error {
     Client(#[source] kube::Error),
 }
 
-/// One API server, reached in two ways.
-pub(crate) struct Clients {
-    /// Over HTTP/2: one connection carries the watches and all else. It is there when a pod comes
-    /// after a quiet hour, and takes less memory than one for each.
-    pub(crate) client: kube::Client,
-    /// Over HTTP/1.1, for [`crate::direct`].
-    pub(crate) direct: kube::Client,
-}
-
-/// Reads the credentials. Tokens that are rotated are read again by the clients.
-pub(crate) async fn clients(credentials: &Credentials) -> Result<Clients, Error> {
+/// Reads the credentials, and makes a client like kube's own, but with pings and without trying again
+/// what is answered 429 or 5xx: the callers do that. Tokens that are rotated are read again by it.
+///
+/// It speaks HTTP/2 where the server does, so that one connection carries the watches and all else.
+pub(crate) async fn client(credentials: &Credentials) -> Result<kube::Client, Error> {
     let config = match credentials {
         Credentials::InCluster => kube::Config::incluster().map_err(Error::InCluster)?,
         Credentials::Kubeconfig(path) => {
@@ -79,17 +73,7 @@ pub(crate) async fn clients(credentials: &Credentials) -> Result<Clients, Error>
     of(&config)
 }
 
-/// What is spoken with the API server.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Protocol {
-    Http1,
-    /// Where the server speaks it.
-    Http2,
-}
-
-/// Clients like kube's own, but each with its protocol. What is answered 429 or 5xx is tried again by
-/// those who asked.
-fn of(config: &kube::Config) -> Result<Clients, Error> {
+fn of(config: &kube::Config) -> Result<kube::Client, Error> {
     if let Some(proxy) = &config.proxy_url {
         return Err(Error::Proxy(proxy.to_string()));
     }
@@ -98,39 +82,28 @@ fn of(config: &kube::Config) -> Result<Clients, Error> {
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
     tcp.set_keepalive(Some(PING));
-    // One for both: the second connection resumes the session of the first.
     let tls = config.rustls_client_config().map_err(Error::Client)?;
-    let client = |protocol| {
-        let mut https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.clone())
-            .https_or_http();
-        if let Some(name) = &config.tls_server_name {
-            let name = name.clone().try_into();
-            let name =
-                name.map_err(|error| Error::Client(kube::Error::Service(Box::new(error))))?;
-            https = https.with_server_name_resolver(FixedServerNameResolver::new(name));
-        }
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .http2_keep_alive_interval(PING)
-            .http2_keep_alive_timeout(PONG)
-            .build(match protocol {
-                Protocol::Http1 => https.enable_http1().wrap_connector(tcp.clone()),
-                Protocol::Http2 => https.enable_all_versions().wrap_connector(tcp.clone()),
-            });
-        let service = ServiceBuilder::new()
-            .layer(config.base_uri_layer())
-            .option_layer(config.auth_layer().map_err(Error::Client)?)
-            .layer(config.extra_headers_layer().map_err(Error::Client)?)
-            .map_err(BoxError::from)
-            .service(client);
-        let namespace = config.default_namespace.clone();
-        Ok(kube::Client::new(service, namespace))
-    };
-    Ok(Clients {
-        client: client(Protocol::Http2)?,
-        direct: client(Protocol::Http1)?,
-    })
+    let mut https = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http();
+    if let Some(name) = &config.tls_server_name {
+        let name = name.clone().try_into();
+        let name = name.map_err(|error| Error::Client(kube::Error::Service(Box::new(error))))?;
+        https = https.with_server_name_resolver(FixedServerNameResolver::new(name));
+    }
+    let client = Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING)
+        .http2_keep_alive_timeout(PONG)
+        .build(https.enable_all_versions().wrap_connector(tcp));
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer().map_err(Error::Client)?)
+        .layer(config.extra_headers_layer().map_err(Error::Client)?)
+        .map_err(BoxError::from)
+        .service(client);
+    let namespace = config.default_namespace.clone();
+    Ok(kube::Client::new(service, namespace))
 }
 
 #[cfg(test)]
@@ -140,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_none_is_named() {
         let path = PathBuf::from("no/such/kubeconfig");
-        let error = match clients(&Credentials::Kubeconfig(path)).await {
+        let error = match client(&Credentials::Kubeconfig(path)).await {
             Ok(_) => panic!("there is no such file"),
             Err(error) => error.to_string(),
         };
@@ -158,7 +131,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig.to_string()).unwrap();
-        let error = match clients(&Credentials::Kubeconfig(path)).await {
+        let error = match client(&Credentials::Kubeconfig(path)).await {
             Ok(_) => panic!("it would not reach the API server"),
             Err(error) => error.to_string(),
         };

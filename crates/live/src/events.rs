@@ -1,5 +1,6 @@
-//! Events of `events.k8s.io/v1`: what is said again is counted in the event that said it first, and
-//! what is said too often is not written.
+//! Events of `events.k8s.io/v1`: a repetition is counted in the event that was written first, and when
+//! there are too many, further ones are not written. `docs/decisions/0008-events.md` says why this is not
+//! kube's Recorder.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -83,14 +84,14 @@ impl Subject {
     }
 }
 
-/// Events that say the same of the same object.
+/// Object, reason and note: events with the same ones are repetitions.
 type Key = (Subject, &'static str, String);
 
 #[derive(Debug)]
 struct Series {
     name: String,
     count: i32,
-    said: Instant,
+    last: Instant,
     written: Instant,
 }
 
@@ -99,15 +100,15 @@ struct Series {
 enum Step {
     /// Write a new one.
     Create,
-    /// Tell that the one of this name came so many times.
+    /// Write into the one of this name how many times it came.
     Count { name: String, count: i32 },
-    /// Nothing is written: told a moment ago.
+    /// Only count it: the series was written a moment ago.
     Remember,
     /// Nothing is written: there are too many.
     Drop,
 }
 
-/// What was said lately.
+/// The series of the last minutes, and how many events may be written.
 struct Book {
     series: BTreeMap<Key, Series>,
     left: u32,
@@ -124,11 +125,11 @@ impl Book {
     }
 
     fn next(&mut self, key: &Key, now: Instant) -> Step {
-        self.series.retain(|_, series| now - series.said < FORGET);
+        self.series.retain(|_, series| now - series.last < FORGET);
         if let Some(series) = self.series.get_mut(key) {
             series.count += 1;
-            series.said = now;
-            // The first repetition makes it a series, which is news.
+            series.last = now;
+            // The first repetition makes it a series, which is written at once.
             if series.count > 2 && now - series.written < REFRESH {
                 return Step::Remember;
             }
@@ -163,14 +164,14 @@ impl Book {
         let series = Series {
             name,
             count: 1,
-            said: now,
+            last: now,
             written: now,
         };
         self.series.insert(key, series);
     }
 }
 
-/// Writes events until nobody can emit any more.
+/// Writes events until their sender is dropped.
 pub(crate) async fn write(
     client: kube::Client,
     node: String,
@@ -207,7 +208,7 @@ pub(crate) async fn write(
             };
             match written {
                 Ok(()) => break,
-                // Somebody deleted it.
+                // It was deleted.
                 Err(ApiError::NotFound) => step = Step::Create,
                 Err(error @ ApiError::Unavailable(_)) if attempt < TRIES => {
                     tracing::debug!(reason = event.reason, %error, "event not written yet");
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_again_is_counted() {
+    fn a_repetition_is_counted() {
         let mut now = Instant::now();
         let mut book = Book::new(now);
         assert_eq!(book.next(&key("a"), now), Step::Create);
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_says_of_what_and_by_whom() {
+    fn an_event_names_its_subject_and_its_reporter() {
         let claim = ClaimRef {
             namespace: "ml".into(),
             name: "c".into(),
@@ -361,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_no_namespace_is_told_of_in_the_default_one() {
+    fn events_of_what_is_in_no_namespace_are_in_the_default_one() {
         let subject = Subject::node("n1", Some("u1".into()));
         assert_eq!(subject.event_namespace(), "default");
         assert_eq!(subject.reference().namespace, None);

@@ -24,9 +24,7 @@
 mod answer;
 mod cluster;
 mod connect;
-mod direct;
 mod events;
-mod recent;
 mod watching;
 
 pub use cluster::Cluster;

@@ -1,4 +1,4 @@
-//! Watches: they begin again, with growing pauses, until nobody listens any more.
+//! Watches: they begin again, with growing pauses, until they are dropped.
 
 use std::fmt::Debug;
 use std::pin::pin;
@@ -7,29 +7,29 @@ use futures_util::{Stream, StreamExt as _};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{Error, Event};
 
-/// What a watch tells.
+/// What a watch reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum News<K> {
     /// An object as it is now.
     Is(K),
     /// An object was deleted.
     Gone,
-    /// All objects were told; earlier ones may have gone unheard.
+    /// All objects were reported; changes before that may have been missed.
     Complete,
 }
 
-/// Tells what a watch hears, until it is dropped. `what` names it in the log.
+/// Reports what a watch sees, until it is dropped. `what` names it in the log.
 pub(crate) async fn listen<K: Clone + Debug>(
     what: &str,
     stream: impl Stream<Item = Result<Event<K>, Error>>,
-    mut tell: impl FnMut(News<K>),
+    mut report: impl FnMut(News<K>),
 ) {
     let mut stream = pin!(stream.default_backoff());
     let mut failing = None;
     while let Some(event) = stream.next().await {
         let news = match event {
             Err(error) => {
-                // Tried again by itself; the same trouble is told once.
+                // Tried again by itself; the same error is logged once.
                 let error = worded(&error);
                 if failing.as_ref() != Some(&error) {
                     tracing::warn!(what, error, "cannot watch");
@@ -44,9 +44,9 @@ pub(crate) async fn listen<K: Clone + Debug>(
         }
         match news {
             Event::Init => {}
-            Event::InitApply(object) | Event::Apply(object) => tell(News::Is(object)),
-            Event::Delete(_) => tell(News::Gone),
-            Event::InitDone => tell(News::Complete),
+            Event::InitApply(object) | Event::Apply(object) => report(News::Is(object)),
+            Event::Delete(_) => report(News::Gone),
+            Event::InitDone => report(News::Complete),
         }
     }
 }

@@ -1,21 +1,21 @@
 //! What a ResourceClaim says to one driver: the devices and configurations that are its own.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::resource::v1::ResourceClaim;
 
-use crate::driver::{Access, Allocated, Claim, ClaimRef, Config, ConfigSource};
+use crate::driver::{Access, Allocated, Claim, ClaimRef, ConfigSource, OpaqueConfig};
 
 /// Why a claim that could be read is not ready to be prepared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotReady {
     /// The kubelet asked for a claim that was deleted since, and another got its name.
     #[error("claim {claim} has uid {found}, the kubelet asked for {}: it was deleted and created anew", claim.uid)]
     Replaced {
         /// What the kubelet asked for.
         claim: ClaimRef,
-        /// The UID that bears the name now.
+        /// The UID of the claim that has the name now.
         found: String,
     },
     /// No devices yet, or no longer.
@@ -51,17 +51,8 @@ impl NotReady {
     }
 }
 
-/// The drivers that a claim has devices of, in the order of their names.
-pub fn drivers(object: &ResourceClaim) -> BTreeSet<&str> {
-    let status = object.status.as_ref();
-    let devices = status.and_then(|status| status.allocation.as_ref()?.devices.as_ref());
-    let results = devices.and_then(|devices| devices.results.as_ref());
-    let of = results.into_iter().flatten();
-    of.map(|result| &*result.driver).collect()
-}
-
 /// The part of `object` that concerns `driver`; results of other drivers in a mixed claim are
-/// theirs. `owns_pool` tells the pools of this node.
+/// theirs. `owns_pool` says whether a pool is of this node.
 pub fn for_driver(
     asked: &ClaimRef,
     object: &Arc<ResourceClaim>,
@@ -117,14 +108,14 @@ pub fn for_driver(
         });
     }
     let configs = allocated.and_then(|devices| devices.config.as_ref());
-    let mut configs: Vec<Config> = configs
+    let mut configs: Vec<OpaqueConfig> = configs
         .into_iter()
         .flatten()
         .enumerate()
         .filter_map(|(index, config)| {
             let opaque = config.opaque.as_ref();
             let opaque = opaque.filter(|opaque| opaque.driver == driver)?;
-            Some(Config {
+            Some(OpaqueConfig {
                 source: match config.source.as_str() {
                     "FromClass" => ConfigSource::Class,
                     _ => ConfigSource::Claim,
@@ -145,85 +136,5 @@ pub fn for_driver(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn asked() -> ClaimRef {
-        ClaimRef {
-            namespace: "ns".into(),
-            name: "c".into(),
-            uid: "u1".into(),
-        }
-    }
-
-    fn read(status: serde_json::Value) -> Result<Claim, NotReady> {
-        let object = serde_json::from_value(json!({
-            "metadata": {"namespace": "ns", "name": "c", "uid": "u1"},
-            "spec": {}, "status": status,
-        }))
-        .unwrap();
-        for_driver(&asked(), &Arc::new(object), "a.example", |pool| {
-            pool == "node"
-        })
-    }
-
-    fn result(driver: &str, pool: &str) -> serde_json::Value {
-        json!({"request": "r/sub", "driver": driver, "pool": pool, "device": "d0"})
-    }
-
-    #[test]
-    fn a_mixed_claim_is_reduced_to_this_driver() {
-        let config = |driver: &str, source: &str, n: i32| json!({"source": source, "requests": ["r"], "opaque": {"driver": driver, "parameters": {"n": n}}});
-        let claim = read(json!({
-            "reservedFor": [{"resource": "pods", "name": "p", "uid": "p1"}],
-            "allocation": {"devices": {
-                "results": [result("b.example", "elsewhere"), result("a.example", "node")],
-                "config": [config("a.example", "FromClaim", 1), config("b.example", "FromClaim", 2), config("a.example", "FromClass", 3)],
-            }},
-        }))
-        .unwrap();
-        assert_eq!(claim.devices.len(), 1);
-        assert_eq!(claim.devices[0].request, "r/sub");
-        let seen: Vec<_> = claim
-            .configs
-            .iter()
-            .map(|c| (c.parameters["n"].as_i64().unwrap(), c.path.as_str()))
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                (3, "status.allocation.devices.config[2]"),
-                (1, "status.allocation.devices.config[0]")
-            ],
-            "the class comes first, so that the claim overrides it"
-        );
-    }
-
-    #[test]
-    fn what_is_not_ready_says_why_and_whether_to_wait() {
-        let reserved = json!([{"resource": "pods", "name": "p", "uid": "p1"}]);
-        let allocation = |results: Vec<serde_json::Value>| json!({"devices": {"results": results}});
-        let none = read(json!({"reservedFor": reserved})).unwrap_err();
-        assert!(none.may_pass(), "{none}");
-        let unreserved =
-            read(json!({"allocation": allocation(vec![result("a.example", "node")])})).unwrap_err();
-        assert_eq!(unreserved, NotReady::NotReserved(asked()));
-        let other = read(
-            json!({"reservedFor": reserved, "allocation": allocation(vec![result("b.example", "node")])}),
-        )
-        .unwrap_err();
-        assert!(matches!(other, NotReady::OtherDrivers { .. }) && !other.may_pass());
-        let elsewhere = read(
-            json!({"reservedFor": reserved, "allocation": allocation(vec![result("a.example", "n2")])}),
-        )
-        .unwrap_err();
-        assert!(matches!(elsewhere, NotReady::OtherNode { .. }));
-        let mut object = ResourceClaim::default();
-        object.metadata.uid = Some("u1".into());
-        let uid = "u0".into();
-        let deleted = ClaimRef { uid, ..asked() };
-        let replaced = for_driver(&deleted, &Arc::new(object), "a.example", |_| true).unwrap_err();
-        assert!(replaced.to_string().contains("uid u1"));
-    }
-}
+#[path = "../tests/inside/claim.rs"]
+mod tests;

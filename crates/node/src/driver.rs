@@ -33,10 +33,10 @@ pub struct Allocated {
     pub pool: String,
     /// The device's name in its pool.
     pub device: String,
-    /// Tells the shares of a device that several claims may hold apart.
+    /// Names the share of a device that several claims may hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_id: Option<String>,
-    /// Whether the claim only looks at the device, which another may hold.
+    /// Whether other claims may hold the device at the same time.
     #[serde(default)]
     pub access: Access,
 }
@@ -44,14 +44,14 @@ pub struct Allocated {
 /// Whether a device is the claim's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Access {
-    /// Nobody else may hold it.
+    /// No other claim may hold it.
     #[default]
     Exclusive,
-    /// `adminAccess`: whoever holds it, this claim may use it too.
+    /// `adminAccess`: the claim may use the device although another claim holds it.
     Admin,
 }
 
-/// Who brought a configuration.
+/// Where a configuration was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ConfigSource {
     /// The DeviceClass.
@@ -62,18 +62,18 @@ pub enum ConfigSource {
 
 /// Opaque configuration for this driver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Config {
-    /// Who brought it.
+pub struct OpaqueConfig {
+    /// Where it was written.
     pub source: ConfigSource,
     /// `request` or `request/subrequest`; empty: all requests.
     pub requests: Vec<String>,
     /// The JSON object, as written.
     pub parameters: serde_json::Value,
-    /// Where it stands in the claim, for messages: `status.allocation.devices.config[0]`.
+    /// Its path in the claim, for messages: `status.allocation.devices.config[0]`.
     pub path: String,
 }
 
-impl Config {
+impl OpaqueConfig {
     /// Whether it is meant for a request, named as in [`Allocated::request`].
     pub fn applies_to(&self, request: &str) -> bool {
         self.requests.is_empty()
@@ -94,9 +94,8 @@ pub struct Claim {
     /// The devices of this driver, in the order of the allocation; at least one.
     pub devices: Vec<Allocated>,
     /// The configurations for this driver: those of classes first, each as in the allocation.
-    pub configs: Vec<Config>,
-    /// The object as it was read, for a driver that wants to know more: tolerations, or where in the
-    /// spec something stands.
+    pub configs: Vec<OpaqueConfig>,
+    /// The whole object as it was read, for a driver that needs more of it, such as tolerations.
     #[serde(skip)]
     pub object: Arc<api::ResourceClaim>,
 }
@@ -151,7 +150,7 @@ pub struct Pool {
     pub counters: Vec<api::CounterSet>,
 }
 
-/// What there is on the node now.
+/// What a driver has found on the node.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Survey {
     /// What to publish, by pool name. A pool without devices is published as empty; a pool that is
@@ -161,31 +160,31 @@ pub struct Survey {
     pub health: Vec<DeviceHealth>,
 }
 
-/// A device and how it is.
+/// The health of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceHealth {
     /// The pool's name.
     pub pool: String,
     /// The device's name in its pool.
     pub device: String,
-    /// How it is.
+    /// Its health.
     pub health: Health,
     /// Shown in the pod's status.
     pub message: String,
 }
 
-/// How a device is.
+/// Whether a device can be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// Nobody can say.
+    /// It cannot be determined.
     Unknown,
-    /// Fine.
+    /// Yes.
     Healthy,
-    /// Not to be relied on.
+    /// No.
     Unhealthy,
 }
 
-/// What a driver may know of its node.
+/// The Node, as far as drivers need it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Node {
     /// `metadata.name`
@@ -201,8 +200,8 @@ pub struct Node {
 /// Why a claim is not prepared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrepareError {
-    /// It will not get better by itself: the text becomes the pod's event, so it says what is wrong
-    /// and what to write instead.
+    /// Trying again would not help. The text becomes the pod's event, so it says what is wrong and what
+    /// to write instead.
     #[error("{0}")]
     Refused(String),
     /// It may be fine in a moment: tried again until the kubelet's patience ends.
@@ -210,13 +209,13 @@ pub enum PrepareError {
     Transient(String),
 }
 
-/// A survey or an undo that failed; it is tried again.
+/// Why a survey or an undo failed; it is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DriverError(pub String);
 
-/// What only the hardware's own code can say. The calls are made on threads that may block (but see
-/// [`Driver::is_quick`]), several at once for different claims, never two for one.
+/// What only the hardware's own code can say. The calls are made on threads that may block, several at
+/// once for different claims, never two for one.
 pub trait Driver: Send + Sync + 'static {
     /// Looks at the hardware: called at the start, when the Node changes, when asked by
     /// [`crate::plugin::Plugin::refresh`] and every few seconds. After an error what was published
@@ -231,13 +230,6 @@ pub trait Driver: Send + Sync + 'static {
     /// use, and that no other claim holds one of its devices.
     fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError>;
 
-    /// Whether [`Driver::prepare`] and [`Driver::unprepare`] would return at once, within a
-    /// millisecond: then they are called without a thread of their own, which takes about as long.
-    /// `false` is always right.
-    fn is_quick(&self) -> bool {
-        false
-    }
-
     /// Undoes [`Driver::prepare`], also one that never began, failed half-way or was undone before.
     fn unprepare(&self, claim: &ClaimRef, devices: &[Allocated]) -> Result<(), DriverError> {
         let _ = (claim, devices);
@@ -251,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_config_reaches_a_subrequest_through_its_request() {
-        let config = |requests: &[&str]| Config {
+        let config = |requests: &[&str]| OpaqueConfig {
             source: ConfigSource::Claim,
             requests: requests.iter().map(|r| (*r).to_owned()).collect(),
             parameters: serde_json::Value::Null,

@@ -1,4 +1,4 @@
-//! The stream that tells the kubelet how the devices are, in both versions of its service.
+//! The stream of the devices' health to the kubelet, in both versions of its service.
 
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,28 +9,30 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::driver::{DeviceHealth, Health};
-use crate::proto::{health_v1 as v1, health_v1alpha1 as v1alpha1};
+use crate::proto::health_v1 as v1;
+use crate::proto::health_v1::dra_resource_health_server::DraResourceHealth;
+use crate::proto::health_v1alpha1::dra_resource_health_server::DraResourceHealth as DraResourceHealthAlpha;
 
-/// How often the kubelet hears that nothing has changed.
+/// How often a report is repeated when nothing has changed.
 const REPEAT: Duration = Duration::from_secs(10);
-/// After how long without a message the kubelet says "unknown": some missed repetitions. It counts
-/// from when it heard of a device, whatever the message says of when that was looked at.
+/// After how long without a message the kubelet reports "unknown": some missed repetitions. It counts
+/// from the arrival of the last message, not from the time of the survey that the message has.
 const TIMEOUT: Duration = Duration::from_secs(45);
 
-/// How all devices were when last looked at.
+/// The health of all devices at the last survey.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
     /// For the kubelet.
     pub(crate) taken: SystemTime,
     /// The same moment, for [`Service::trusted_for`].
-    pub(crate) at: Instant,
+    pub(crate) instant: Instant,
     pub(crate) devices: Vec<DeviceHealth>,
 }
 
 impl Report {
-    /// As it is told at this moment: what was looked at too long ago is not known any more.
-    fn told(&self, trusted_for: Duration) -> Report {
-        let age = self.at.elapsed();
+    /// The report as it is sent at this moment: what a survey found too long ago is not known any more.
+    fn as_of_now(&self, trusted_for: Duration) -> Report {
+        let age = self.instant.elapsed();
         let mut report = self.clone();
         if age > trusted_for {
             for device in &mut report.devices {
@@ -45,9 +47,9 @@ impl Report {
 /// Serves the health of a driver's devices.
 #[derive(Clone)]
 pub(crate) struct Service {
-    /// `None` until they were looked at.
+    /// `None` before the first survey.
     pub(crate) reports: watch::Receiver<Option<Report>>,
-    /// How long a report holds when nobody can look at the devices.
+    /// How long a report is sent as it is while surveys fail.
     pub(crate) trusted_for: Duration,
     /// True when the streams shall end.
     pub(crate) hung_up: watch::Receiver<bool>,
@@ -66,12 +68,12 @@ impl Service {
                 loop {
                     tokio::select! {
                         _ = service.hung_up.wait_for(|up| *up) => return None,
-                        news = service.reports.changed() => news.ok()?,
+                        changed = service.reports.changed() => changed.ok()?,
                         () = tokio::time::sleep(REPEAT) => {}
                     }
                     let last = service.reports.borrow_and_update().clone();
                     if let Some(last) = last {
-                        let next = message(&last.told(service.trusted_for));
+                        let next = message(&last.as_of_now(service.trusted_for));
                         return Some((Ok(next), (service, message)));
                     }
                 }
@@ -85,46 +87,46 @@ fn seconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Both versions have the same messages under different names.
+fn message(report: &Report) -> v1::NodeWatchResourcesResponse {
+    let devices = report.devices.iter().map(|device| v1::DeviceHealth {
+        device: Some(v1::DeviceIdentifier {
+            pool_name: device.pool.clone(),
+            device_name: device.device.clone(),
+        }),
+        health: match device.health {
+            Health::Unknown => v1::HealthStatus::Unknown,
+            Health::Healthy => v1::HealthStatus::Healthy,
+            Health::Unhealthy => v1::HealthStatus::Unhealthy,
+        }
+        .into(),
+        last_updated_time: seconds(report.taken),
+        health_check_timeout_seconds: TIMEOUT.as_secs() as i64,
+        message: device.message.clone(),
+    });
+    v1::NodeWatchResourcesResponse {
+        devices: devices.collect(),
+    }
+}
+
+/// Both versions have the same messages.
 macro_rules! serve {
-    ($version:ident) => {
+    ($service:ident) => {
         #[tonic::async_trait]
-        impl $version::dra_resource_health_server::DraResourceHealth for Service {
-            type NodeWatchResourcesStream = Messages<$version::NodeWatchResourcesResponse>;
+        impl $service for Service {
+            type NodeWatchResourcesStream = Messages<v1::NodeWatchResourcesResponse>;
 
             async fn node_watch_resources(
                 &self,
-                _: Request<$version::NodeWatchResourcesRequest>,
+                _: Request<v1::NodeWatchResourcesRequest>,
             ) -> Result<Response<Self::NodeWatchResourcesStream>, Status> {
-                let message = |report: &Report| $version::NodeWatchResourcesResponse {
-                    devices: report
-                        .devices
-                        .iter()
-                        .map(|device| $version::DeviceHealth {
-                            device: Some($version::DeviceIdentifier {
-                                pool_name: device.pool.clone(),
-                                device_name: device.device.clone(),
-                            }),
-                            health: match device.health {
-                                Health::Unknown => $version::HealthStatus::Unknown,
-                                Health::Healthy => $version::HealthStatus::Healthy,
-                                Health::Unhealthy => $version::HealthStatus::Unhealthy,
-                            }
-                            .into(),
-                            last_updated_time: seconds(report.taken),
-                            health_check_timeout_seconds: TIMEOUT.as_secs() as i64,
-                            message: device.message.clone(),
-                        })
-                        .collect(),
-                };
                 Ok(Response::new(self.stream(message)))
             }
         }
     };
 }
 
-serve!(v1);
-serve!(v1alpha1);
+serve!(DraResourceHealth);
+serve!(DraResourceHealthAlpha);
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +136,7 @@ mod tests {
     fn report(health: Health) -> Option<Report> {
         Some(Report {
             taken: UNIX_EPOCH,
-            at: Instant::now(),
+            instant: Instant::now(),
             devices: vec![DeviceHealth {
                 pool: "p".into(),
                 device: "d".into(),
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn news_come_at_once_repetitions_later_and_old_reports_are_not_trusted() {
+    async fn changes_are_sent_at_once_repetitions_later_and_old_reports_are_not_trusted() {
         let reports = watch::Sender::new(None);
         let hung_up = watch::Sender::new(false);
         let service = Service {
@@ -153,8 +155,8 @@ mod tests {
             trusted_for: Duration::from_secs(30),
             hung_up: hung_up.subscribe(),
         };
-        let told = |report: &Report| (report.devices[0].health, report.devices[0].message.clone());
-        let mut stream = service.stream(told);
+        let first = |report: &Report| (report.devices[0].health, report.devices[0].message.clone());
+        let mut stream = service.stream(first);
         let start = Instant::now();
         let seconds = || start.elapsed().as_secs();
         reports.send_replace(report(Health::Healthy));

@@ -30,7 +30,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! # use trainyard_testkit::node::{api::FakeApi, kubelet::{FakeKubelet, Speaks}};
+//! # use trainyard_node_testing::{api::FakeApi, kubelet::{FakeKubelet, Speaks}};
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let kubelet = FakeKubelet::start(folder.path(), Speaks::V1);
 //! # let api = Arc::new(FakeApi::new("n1")); // `trainyard-live` on a cluster
@@ -57,13 +57,13 @@
 //!   (pools to publish, and the health of every device), `prepare` what a claim's devices change in a
 //!   container, `unprepare` undoes it. To withdraw devices, leave their pool out of a survey; to keep
 //!   pods off a device, taint it there; to refuse claims, return [`driver::PrepareError::Refused`].
-//!   What is watched beside the hardware (a socket, a file) calls [`plugin::Plugin::refresh`] instead
+//!   Code that watches something else (a socket, a file) calls [`plugin::Plugin::refresh`] instead
 //!   of waiting for the next survey. The Node arrives with every survey, so labels are followed.
 //! - **The API server**: something that implements [`ports::Api`], shared by all drivers of the
 //!   process. It needs no cache: claims are read when the kubelet asks, slices are listed when
-//!   something changed. A driver that tells people something itself is given the same
+//!   something changed. A driver that publishes events of its own is given the same
 //!   [`ports::Events`].
-//! - **The places**: a [`plugin::Config`] for each driver. Two drivers may share `kubelet` and `cdi`;
+//! - **Names and folders**: a [`plugin::Config`] for each driver. Two drivers may share `kubelet` and `cdi`;
 //!   `state` is each one's own, and all instances of one driver share it. An
 //!   [`plugin::Instance::Rolling`] with the pod's UID lets two instances run during a rolling update.
 //!
@@ -73,26 +73,37 @@
 //! the calls under way, for which the kubelet may wait 45 seconds: a pod's grace period should allow
 //! for them. A process that is killed instead loses nothing.
 //!
-//! Refuses to know, outside of [`hardware`]: any hardware and any opaque configuration; and
-//! everywhere: how the API server is reached ([`ports`] says what is needed of it).
+//! # Limits
+//!
+//! - Linux, and a kubelet from 1.32 on; two instances at a time need 1.33.
+//! - Pools of one node each, without partitionable devices that span nodes. A pool is published in as
+//!   many slices as the API's limits demand; a single device that exceeds them is an error.
+//! - One set of CDI edits for each allocated device: environment, device nodes and mounts. No hooks.
+//! - A claim is prepared as a whole, before its pod's first container. Containers cannot be told apart
+//!   beyond what they ask for by request.
+//! - Nothing is written to the claim: no device status, no binding conditions.
+//!
+//! Refuses to know: any hardware, any opaque configuration, and how the API server is reached
+//! ([`ports`] has what is needed of it).
 
 mod authority;
-pub mod cdi;
+mod cdi;
 pub mod claim;
 mod claims;
-pub mod disk;
+mod disk;
 pub mod driver;
-pub mod expected;
-pub mod hardware;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
-pub mod journal;
+mod journal;
 pub mod metrics;
 pub mod plugin;
 pub mod ports;
-pub mod prepare;
-pub mod proto;
+mod prepare;
+mod proto;
 mod service;
-pub mod slices;
+mod slices;
 mod sockets;
 
 /// The Kubernetes types of this crate's interface.

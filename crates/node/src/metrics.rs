@@ -1,4 +1,5 @@
-//! What a driver counts, for whoever shows it: no format, no server.
+//! What a driver counts: numbers without a format or a server, which the program that runs the driver
+//! adds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,9 +39,9 @@ impl Histogram {
 pub enum Outcome {
     /// It is done, now or already.
     Done,
-    /// It will not get better by itself.
+    /// Trying again would not help.
     Refused,
-    /// What should have passed had not passed when the kubelet's patience ended.
+    /// What may pass had not passed at the call's deadline.
     TimedOut,
 }
 

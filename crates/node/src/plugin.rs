@@ -14,8 +14,8 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
 use crate::authority::Localhost;
-use crate::claims::Claims;
-use crate::disk::{self, Disk, LocalDisk, Lock};
+use crate::claims::{Claims, on_a_thread};
+use crate::disk::{Disk, LocalDisk, Lock};
 use crate::driver::{Driver, DriverError, Node};
 use crate::health::{self, Report};
 use crate::metrics::Calls;
@@ -30,8 +30,9 @@ pub use crate::service::Registration;
 pub use crate::slices::publisher::Status as Publishing;
 pub use crate::sockets::Instance;
 
-/// Where a driver is and how it is called.
+/// The names and folders of a driver, and its intervals.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// Name of the driver: a DNS name in lower case.
     pub driver: String,
@@ -48,8 +49,8 @@ pub struct Config {
     /// How often the hardware is looked at when nothing else asks for it.
     pub survey_every: Duration,
     /// How long after the start, and after each registration with the kubelet, claims that no longer
-    /// exist are undone. The kubelet does so itself unless it lost its memory, and only it knows
-    /// whether a container is still running.
+    /// exist are undone. The kubelet does so itself unless it lost its checkpoint, and only the kubelet
+    /// knows whether a container is still running.
     pub forget_after: Duration,
 }
 
@@ -79,13 +80,11 @@ impl Config {
 
 /// Why a driver does not start.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// Its name.
     #[error("driver name {0:?} is not a DNS name in lower case of at most 63 characters")]
     Name(String),
-    /// Its files.
-    #[error(transparent)]
-    Files(#[from] prepare::Error),
     /// A folder.
     #[error("cannot make folder {path}")]
     Folder {
@@ -102,7 +101,7 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// Who can tell a reboot.
+    /// The file that has another content after each reboot.
     #[error("cannot read {path}")]
     BootId {
         /// Where it should be.
@@ -133,20 +132,8 @@ impl Plugin {
         if !is_driver_name(&config.driver) {
             return Err(StartError::Name(config.driver));
         }
-        let disk = Arc::new(LocalDisk);
-        for folder in [config.data(), config.registry(), config.state.clone()] {
-            disk.make_folder(&folder)
-                .map_err(|source| StartError::Folder {
-                    path: folder,
-                    source,
-                })?;
-        }
-        let places = Places {
-            state: config.state.clone(),
-            cdi: config.cdi.clone(),
-        };
-        let boot = boot_id()?;
-        let preparer = Preparer::open(&config.driver, driver.clone(), disk, places, &boot)?;
+        let (opened, hardware) = (config.clone(), driver.clone());
+        let preparer = on_a_thread(move || open(&opened, hardware)).await?;
         let calls = Arc::default();
         let claims = Arc::new(Claims::new(
             &config.driver,
@@ -156,8 +143,7 @@ impl Plugin {
             Arc::clone(&calls),
         ));
         claims.reconcile().await;
-        sockets::sweep(&config.driver, &config.data(), &config.registry()).await;
-
+        sockets::sweep(&config.driver, config.data(), config.registry()).await;
         let (stop, _) = watch::channel(false);
         let health = watch::Sender::new(None);
         let sockets = Sockets::new(
@@ -179,10 +165,10 @@ impl Plugin {
             trusted_for: TRUSTED_FOR.max(config.survey_every * 3),
             registrar: Arc::new(registrar),
         };
-        let running = servers.listen()?;
+        let listening = servers.listen().await?;
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(servers.run(running, stop.subscribe()));
+        tasks.spawn(servers.run(listening, stop.subscribe()));
         let refresh = Arc::new(Notify::new());
         let desired = watch::Sender::new(None);
         let publisher = Publisher::new(&config.driver, &config.node, api.clone());
@@ -190,7 +176,7 @@ impl Plugin {
         tasks.spawn(publish(
             publisher,
             desired.subscribe(),
-            disk::locks(&config.state),
+            prepare::publisher_lock(&config.state),
             registration.clone(),
             stop.subscribe(),
         ));
@@ -207,10 +193,6 @@ impl Plugin {
             refresh: refresh.clone(),
         };
         tasks.spawn(until(stop.subscribe(), surveyor.run()));
-        let expecting = claims.clone();
-        tasks.spawn(until(stop.subscribe(), async move {
-            expecting.prepare_expected().await;
-        }));
         let mut restarts = registration.clone();
         tasks.spawn(until(stop.subscribe(), async move {
             loop {
@@ -232,7 +214,7 @@ impl Plugin {
         })
     }
 
-    /// What the kubelet last said.
+    /// The kubelet's last answer to the registration.
     pub fn registration(&self) -> watch::Receiver<Registration> {
         self.registration.clone()
     }
@@ -248,7 +230,7 @@ impl Plugin {
         calls.clone()
     }
 
-    /// Has the hardware looked at now.
+    /// Asks for a survey now.
     pub fn refresh(&self) {
         self.refresh.notify_one();
     }
@@ -259,6 +241,20 @@ impl Plugin {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
     }
+}
+
+/// Makes the folders of a driver, and opens its journal. May block.
+fn open<H: Driver>(config: &Config, driver: Arc<H>) -> Result<Preparer<H, LocalDisk>, StartError> {
+    let cannot_make = |(path, source)| StartError::Folder { path, source };
+    for folder in [config.data(), config.registry()] {
+        std::fs::create_dir_all(&folder).map_err(|error| cannot_make((folder, error)))?;
+    }
+    let places = Places {
+        state: config.state.clone(),
+        cdi: config.cdi.clone(),
+    };
+    let (disk, boot) = (Arc::new(LocalDisk), boot_id()?);
+    Preparer::open(&config.driver, driver, disk, places, &boot).map_err(cannot_make)
 }
 
 /// It becomes a name of files, sockets, CDI kinds and slices.
@@ -273,8 +269,8 @@ fn is_driver_name(name: &str) -> bool {
         })
 }
 
-/// Tells one boot of the machine from another.
-pub(crate) fn boot_id() -> Result<String, StartError> {
+/// Names the boot of the machine: another one after each reboot.
+pub fn boot_id() -> Result<String, StartError> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     let text = std::fs::read_to_string(path).map_err(|source| StartError::BootId {
         path: path.to_owned(),
@@ -300,32 +296,33 @@ struct Servers<H, K> {
     registrar: Arc<Registrar>,
 }
 
-/// For how long the kubelet is told what a survey found when later ones fail, at least.
+/// For how long at least the kubelet gets the result of a survey when later ones fail.
 const TRUSTED_FOR: Duration = Duration::from_secs(30);
 
 type Listening = [(Socket, tokio::net::UnixListener); 2];
 
-/// How often the sockets are looked for.
+/// How often it is checked that the sockets' files are there.
 const LOOK: Duration = Duration::from_secs(2);
 
 impl<H: Driver, K: Disk> Servers<H, K> {
     /// The DRA socket first: the kubelet calls it as soon as it sees the other.
-    fn listen(&self) -> Result<Listening, StartError> {
-        let listen = |path: &PathBuf| {
-            Socket::listen(path).map_err(|source| StartError::Socket {
+    async fn listen(&self) -> Result<Listening, StartError> {
+        let listen = async |path: &PathBuf| {
+            let listening = Socket::listen(path.clone()).await;
+            listening.map_err(|source| StartError::Socket {
                 path: path.clone(),
                 source,
             })
         };
         Ok([
-            listen(&self.sockets.dra)?,
-            listen(&self.sockets.registration)?,
+            listen(&self.sockets.dra).await?,
+            listen(&self.sockets.registration).await?,
         ])
     }
 
-    /// Serves until the end. Should somebody remove a socket's file, the kubelet could no longer find
-    /// the driver: then both are made anew. If another process listens in their place it is left
-    /// alone as long as it does, or the two would take the sockets from each other for ever.
+    /// Serves until the end. When a socket's file was removed, the kubelet can no longer find the driver:
+    /// then both sockets are made anew. While another process listens on a socket of the same name it is
+    /// left alone, or the two would take the sockets from each other for ever.
     async fn run(self, mut listening: Listening, mut stop: watch::Receiver<bool>) {
         loop {
             let [(dra, dra_listener), (registration, registration_listener)] = listening;
@@ -368,22 +365,24 @@ impl<H: Driver, K: Disk> Servers<H, K> {
                     UnixListenerStream::new(registration_listener).map_ok(Localhost::from),
                     ended(hung_up),
                 );
-            let watchman = async {
+            let watch_files = async {
                 let lost = loop {
                     tokio::select! {
                         _ = stop.wait_for(|stop| *stop) => break false,
                         () = sleep(LOOK) => {}
                     }
-                    if !dra.is_there() || !registration.is_there() {
+                    if !dra.is_there().await || !registration.is_there().await {
                         break true;
                     }
                 };
-                // Out of the kubelet's sight first; calls under way are finished.
-                drop((registration, dra));
+                // Hidden from the kubelet first; calls under way are finished.
+                registration.remove().await;
+                dra.remove().await;
                 hang_up.send_replace(true);
                 lost
             };
-            let (dra, registration, lost) = tokio::join!(serve_dra, serve_registration, watchman);
+            let (dra, registration, lost) =
+                tokio::join!(serve_dra, serve_registration, watch_files);
             for error in [dra.err(), registration.err()].into_iter().flatten() {
                 tracing::error!(driver = self.registrar.driver, %error, "a socket failed");
             }
@@ -401,7 +400,7 @@ impl<H: Driver, K: Disk> Servers<H, K> {
             };
             listening = loop {
                 if !taken().await {
-                    match self.listen() {
+                    match self.listen().await {
                         Ok(listening) => break listening,
                         Err(error) => {
                             let error = prepare::with_causes(&error);
@@ -423,7 +422,7 @@ impl<H: Driver, K: Disk> Servers<H, K> {
 async fn publish(
     publisher: Publisher,
     desired: watch::Receiver<Pools>,
-    locks: PathBuf,
+    lock: PathBuf,
     mut registration: watch::Receiver<Registration>,
     stop: watch::Receiver<bool>,
 ) {
@@ -432,24 +431,26 @@ async fn publish(
         if registered.await.is_err() {
             return;
         }
-        let _lock = alone(&locks, &publisher).await;
+        let _lock = alone(lock, &publisher).await;
         publisher.run(desired).await;
     })
     .await;
 }
 
-async fn alone(locks: &Path, publisher: &Publisher) -> Box<dyn Lock> {
+/// Waits until no other instance publishes.
+async fn alone(path: PathBuf, publisher: &Publisher) -> Box<dyn Lock> {
     loop {
-        match LocalDisk.try_lock(locks, "publisher") {
+        let taken = path.clone();
+        match on_a_thread(move || LocalDisk.try_lock(&taken)).await {
             Ok(Some(lock)) => return lock,
             Ok(None) => publisher.stand_by(),
-            Err(error) => tracing::warn!(path = %locks.display(), %error, "cannot lock"),
+            Err(error) => tracing::warn!(path = %path.display(), %error, "cannot lock"),
         }
         sleep(Duration::from_millis(500)).await;
     }
 }
 
-/// Has the hardware looked at.
+/// Repeats the surveys.
 struct Surveyor<H, K> {
     name: String,
     every: Duration,
@@ -486,7 +487,7 @@ impl<H: Driver, K: Disk> Surveyor<H, K> {
     }
 }
 
-/// Looks at the hardware, and tells who waits for it.
+/// Surveys the hardware, and passes on what has changed.
 struct Surveys<H, K> {
     driver: Arc<H>,
     claims: Arc<Claims<H, K>>,
@@ -495,30 +496,32 @@ struct Surveys<H, K> {
 }
 
 impl<H: Driver, K: Disk> Surveys<H, K> {
-    /// Drops what is no news on the thread that made it: each has a part of the heap, which is given
-    /// back when it is empty.
     fn take(&self, node: &Node) -> Result<(), DriverError> {
         let survey = self.driver.survey(node)?;
         let health_pools: BTreeSet<_> = survey.health.iter().map(|h| h.pool.clone()).collect();
         self.claims
-            .own_pools(survey.pools.keys().chain(&health_pools));
+            .add_pools(survey.pools.keys().chain(&health_pools));
         self.desired.send_if_modified(|last| {
-            let news = last.as_deref() != Some(&survey.pools);
-            if news {
+            let is_changed = last.as_deref() != Some(&survey.pools);
+            if is_changed {
                 *last = Some(Arc::new(survey.pools));
             }
-            news
+            is_changed
         });
         self.health.send_if_modified(|last| {
-            let (taken, at) = (SystemTime::now(), Instant::now());
+            let (taken, instant) = (SystemTime::now(), Instant::now());
             match last {
                 Some(last) if last.devices == survey.health => {
-                    (last.taken, last.at) = (taken, at);
+                    (last.taken, last.instant) = (taken, instant);
                     false
                 }
                 _ => {
                     let devices = survey.health;
-                    *last = Some(Report { taken, at, devices });
+                    *last = Some(Report {
+                        taken,
+                        instant,
+                        devices,
+                    });
                     true
                 }
             }

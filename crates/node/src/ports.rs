@@ -1,7 +1,7 @@
 //! What the node half needs from the API server. `trainyard-live` serves it on a real cluster; a
-//! process that is its own cluster, or a test, serves it by hand.
+//! process that is its own cluster, or a test (`trainyard-node-testing`), implements it itself.
 //!
-//! No call needs a deadline or a second try of its own: whoever calls has both, and drops a call that
+//! No call needs a deadline or a second try of its own: the callers here have both, and drop a call that
 //! takes too long.
 
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use k8s_openapi::api::resource::v1::{ResourceClaim, ResourceSlice};
 use tokio::sync::watch;
 
 use crate::driver::{ClaimRef, Node};
-use crate::expected::Expected;
 
 /// Why the API server did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ApiError {
     /// There is no such object.
     #[error("not found")]
@@ -32,19 +32,15 @@ pub enum ApiError {
 
 /// Reads claims.
 pub trait ClaimReader: Send + Sync {
-    /// The claim as it is now for a driver, not from a cache: the scheduler wrote its allocation a
-    /// moment ago. What has its name may be another claim by now. A read for another driver of the
-    /// claim will do if it was made after the kubelet's, and was not given to this driver before.
+    /// The claim of this namespace and name as it is now, not from a cache: the scheduler wrote its
+    /// allocation a moment ago. It may have another UID than was asked for.
     fn claim<'a>(
         &'a self,
-        driver: &'a str,
         claim: &'a ClaimRef,
     ) -> BoxFuture<'a, Result<Arc<ResourceClaim>, ApiError>>;
-    /// Where the drivers that share this reader tell each other what the kubelet asks for next.
-    fn expected(&self) -> &Expected;
 }
 
-/// Writes the ResourceSlices of one driver on one node, and hears of changes to them.
+/// Reads, writes and watches the ResourceSlices of one driver on one node.
 pub trait SliceClient: Send + Sync {
     /// All slices of the driver with this node name, as they are now, not from a cache.
     fn list<'a>(
@@ -60,16 +56,16 @@ pub trait SliceClient: Send + Sync {
     fn update(&self, slice: ResourceSlice) -> BoxFuture<'_, Result<ResourceSlice, ApiError>>;
     /// Deletes a slice if `uid` and `resourceVersion` are still those given.
     fn delete(&self, slice: ResourceSlice) -> BoxFuture<'_, Result<(), ApiError>>;
-    /// Changes its value whenever a slice of the driver on the node was created, changed or deleted
-    /// by anybody, and when that may have been missed: after each reconnection of a watch.
+    /// Changes its value whenever a slice of the driver on the node was created, changed or deleted, by
+    /// whatever client, and when that may have been missed: after each reconnection of a watch.
     fn changes(&self, driver: &str, node: &str) -> watch::Receiver<u64>;
 }
 
-/// Knows the Node.
+/// Watches the Node.
 pub trait NodeReader: Send + Sync {
-    /// The Node as last heard of; `None` until then. Every change of the value is a look at the
-    /// hardware and at the slices, so one that changes nothing in [`Node`] (the kubelet writes its
-    /// status every few seconds) is not one.
+    /// The Node as it was last read; `None` before. Every change of the value causes a survey and a round
+    /// of publishing, so it is to be changed only with what is in [`Node`]: the kubelet writes the Node's
+    /// status every few seconds.
     fn node(&self, name: &str) -> watch::Receiver<Option<Node>>;
 }
 
@@ -82,16 +78,16 @@ pub enum Regarding {
     Claim(ClaimRef),
 }
 
-/// Whether somebody has to do something.
+/// Whether an event calls for action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// For information.
+    /// No: for information.
     Normal,
-    /// Something is wrong.
+    /// Yes: something is wrong.
     Warning,
 }
 
-/// Something a person may want to know.
+/// Something that an operator or the owner of a claim may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// About what.
@@ -104,9 +100,9 @@ pub struct Event {
     pub note: String,
 }
 
-/// Tells people.
+/// Publishes events.
 pub trait Events: Send + Sync {
-    /// Passes an event on, without waiting; repeated ones may be counted instead.
+    /// Queues an event and returns at once; repeated ones may be counted instead.
     fn emit(&self, event: Event);
 }
 

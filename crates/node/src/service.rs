@@ -13,9 +13,11 @@ use crate::claims::Claims;
 use crate::disk::Disk;
 use crate::driver::{ClaimRef, Driver};
 use crate::prepare::PreparedDevice;
-use crate::proto::{dra_v1 as v1, dra_v1beta1 as v1beta1, registration};
+use crate::proto::dra_v1::dra_plugin_server::DraPlugin;
+use crate::proto::dra_v1beta1::dra_plugin_server::DraPlugin as DraPluginBeta;
+use crate::proto::{dra_v1 as v1, registration};
 
-/// The services behind the DRA socket, as the kubelet knows them, the preferred ones first.
+/// The services of the DRA socket by the names that the kubelet has for them, the preferred ones first.
 pub(crate) const VERSIONS: [&str; 4] = [
     "v1.DRAPlugin",
     "v1beta1.DRAPlugin",
@@ -23,19 +25,19 @@ pub(crate) const VERSIONS: [&str; 4] = [
     "v1alpha1.DRAResourceHealth",
 ];
 
-/// How long the kubelet waits if it does not say.
+/// How long the kubelet waits for a call that has no timeout.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// What of that is left for the answer and for the pod's event.
 const MARGIN: Duration = Duration::from_secs(3);
 
-/// What the kubelet said of this plugin.
+/// Whether the kubelet has registered this plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registration {
-    /// Nothing yet.
+    /// It has not answered yet.
     Pending,
-    /// It is used.
+    /// Yes.
     Registered,
-    /// It is not, for this reason.
+    /// No, for this reason.
     Refused(String),
 }
 
@@ -165,15 +167,44 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
     }
 }
 
-/// Both versions have the same messages under different names, less the share in the older one.
+impl From<v1::Claim> for ClaimRef {
+    fn from(claim: v1::Claim) -> Self {
+        ClaimRef {
+            namespace: claim.namespace,
+            name: claim.name,
+            uid: claim.uid,
+        }
+    }
+}
+
+/// A device as v1 has it.
+fn device(device: PreparedDevice) -> v1::Device {
+    v1::Device {
+        request_names: vec![device.request],
+        pool_name: device.pool,
+        device_name: device.device,
+        cdi_device_ids: device.cdi_ids,
+        share_id: device.share_id,
+    }
+}
+
+/// A device as v1beta1 has it.
+fn device_without_share(prepared: PreparedDevice) -> v1::Device {
+    v1::Device {
+        share_id: None,
+        ..device(prepared)
+    }
+}
+
+/// Both versions have the same messages, except for the share of a device.
 macro_rules! serve {
-    ($version:ident, $device:expr) => {
+    ($service:ident, $device:expr) => {
         #[tonic::async_trait]
-        impl<H: Driver, K: Disk> $version::dra_plugin_server::DraPlugin for Service<H, K> {
+        impl<H: Driver, K: Disk> $service for Service<H, K> {
             async fn node_prepare_resources(
                 &self,
-                request: Request<$version::NodePrepareResourcesRequest>,
-            ) -> Result<Response<$version::NodePrepareResourcesResponse>, Status> {
+                request: Request<v1::NodePrepareResourcesRequest>,
+            ) -> Result<Response<v1::NodePrepareResourcesResponse>, Status> {
                 let (metadata, _, message) = request.into_parts();
                 let claims = message.claims.into_iter().map(Into::into).collect();
                 let answers = self.prepare(claims, &metadata).await.into_iter();
@@ -183,60 +214,32 @@ macro_rules! serve {
                         Err(error) => (Vec::new(), error),
                     };
                     let devices = devices.into_iter().map($device).collect();
-                    (
-                        uid,
-                        $version::NodePrepareResourceResponse { devices, error },
-                    )
+                    (uid, v1::NodePrepareResourceResponse { devices, error })
                 });
                 let claims = claims.collect();
-                Ok(Response::new($version::NodePrepareResourcesResponse {
-                    claims,
-                }))
+                Ok(Response::new(v1::NodePrepareResourcesResponse { claims }))
             }
 
             async fn node_unprepare_resources(
                 &self,
-                request: Request<$version::NodeUnprepareResourcesRequest>,
-            ) -> Result<Response<$version::NodeUnprepareResourcesResponse>, Status> {
+                request: Request<v1::NodeUnprepareResourcesRequest>,
+            ) -> Result<Response<v1::NodeUnprepareResourcesResponse>, Status> {
                 let (metadata, _, message) = request.into_parts();
                 let claims = message.claims.into_iter().map(Into::into).collect();
-                let answers = self.unprepare(claims, &metadata).await;
-                let claims = answers.into_iter().map(|(uid, answer)| {
+                let answers = self.unprepare(claims, &metadata).await.into_iter();
+                let claims = answers.map(|(uid, answer)| {
                     let error = answer.err().unwrap_or_default();
-                    (uid, $version::NodeUnprepareResourceResponse { error })
+                    (uid, v1::NodeUnprepareResourceResponse { error })
                 });
                 let claims = claims.collect();
-                Ok(Response::new($version::NodeUnprepareResourcesResponse {
-                    claims,
-                }))
-            }
-        }
-
-        impl From<$version::Claim> for ClaimRef {
-            fn from(claim: $version::Claim) -> Self {
-                ClaimRef {
-                    namespace: claim.namespace,
-                    name: claim.name,
-                    uid: claim.uid,
-                }
+                Ok(Response::new(v1::NodeUnprepareResourcesResponse { claims }))
             }
         }
     };
 }
 
-serve!(v1, |device: PreparedDevice| v1::Device {
-    request_names: vec![device.request],
-    pool_name: device.pool,
-    device_name: device.device,
-    cdi_device_ids: device.cdi_ids,
-    share_id: device.share_id,
-});
-serve!(v1beta1, |device: PreparedDevice| v1beta1::Device {
-    request_names: vec![device.request],
-    pool_name: device.pool,
-    device_name: device.device,
-    cdi_device_ids: device.cdi_ids,
-});
+serve!(DraPlugin, device);
+serve!(DraPluginBeta, device_without_share);
 
 #[cfg(test)]
 mod tests {

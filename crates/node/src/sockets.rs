@@ -1,15 +1,18 @@
-//! Where the kubelet finds a plugin: names of its sockets, and sockets that clean up after
-//! themselves.
+//! Where the kubelet finds a plugin: the names of its sockets, and files of sockets that are removed with
+//! them.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
+
+use crate::claims::on_a_thread;
 
 /// Longest path of a Unix socket, without the zero behind it.
 const LONGEST: usize = 107;
@@ -21,7 +24,7 @@ const DIAL: Duration = Duration::from_secs(1);
 pub enum Instance {
     /// Never: sockets have fixed names, and a new process takes them over.
     Only,
-    /// During a rolling update (kubelet 1.33 and later): sockets bear the UID of the pod.
+    /// During a rolling update (kubelet 1.33 and later): the UID of the pod is in the sockets' names.
     Rolling(String),
 }
 
@@ -60,29 +63,33 @@ impl Sockets {
     }
 }
 
-/// Whether somebody listens there.
+/// Whether a process listens on this socket.
 pub(crate) async fn is_alive(path: &Path) -> bool {
     let dialled = timeout(DIAL, UnixStream::connect(path)).await;
-    // No answer in time is no sign of death.
+    // A process that does not answer in time may still be alive.
     dialled.is_err() || dialled.is_ok_and(|connected| connected.is_ok())
 }
 
-/// Removes the sockets of instances that were killed, on which nobody listens any more: the kubelet
+/// Removes the sockets of instances that were killed, on which no process listens any more: the kubelet
 /// would dial them for ever. `data` and `registry` are as in [`Sockets::new`].
-pub(crate) async fn sweep(driver: &str, data: &Path, registry: &Path) {
-    let of_driver = |name: &str| {
-        let rest = name.strip_prefix(driver);
-        rest.is_some_and(|rest| rest.starts_with('-') && rest.ends_with("-reg.sock"))
-    };
-    let dra = |name: &str| name.starts_with("dra") && name.ends_with(".sock");
-    let left = sockets_in(registry, of_driver);
-    for path in left.into_iter().chain(sockets_in(data, dra)) {
+pub(crate) async fn sweep(driver: &str, data: PathBuf, registry: PathBuf) {
+    let prefix = format!("{driver}-");
+    let left = on_a_thread(move || {
+        let of_driver = |name: &str| name.starts_with(&prefix) && name.ends_with("-reg.sock");
+        let dra = |name: &str| name.starts_with("dra") && name.ends_with(".sock");
+        let mut left = sockets_in(&registry, of_driver);
+        left.extend(sockets_in(&data, dra));
+        left
+    });
+    for path in left.await {
         let dialled = timeout(DIAL, UnixStream::connect(&path)).await;
         if let Ok(Err(error)) = dialled
             && error.kind() == io::ErrorKind::ConnectionRefused
-            && fs::remove_file(&path).is_ok()
         {
-            tracing::info!(driver, path = %path.display(), "removed a dead socket");
+            let dead = path.clone();
+            if on_a_thread(move || fs::remove_file(&dead)).await.is_ok() {
+                tracing::info!(driver, path = %path.display(), "removed a dead socket");
+            }
         }
     }
 }
@@ -115,35 +122,48 @@ fn digest(text: &str) -> String {
         .collect()
 }
 
-/// A listening socket whose file goes with it, unless the file is another's by then.
+/// The file of a listening socket. It is removed with this, unless another process has replaced it.
 pub(crate) struct Socket {
     path: PathBuf,
     inode: u64,
 }
 
 impl Socket {
-    pub(crate) fn listen(path: &Path) -> io::Result<(Socket, UnixListener)> {
-        match fs::remove_file(path) {
+    pub(crate) async fn listen(path: PathBuf) -> io::Result<(Socket, UnixListener)> {
+        let (socket, listener) = on_a_thread(move || Socket::bind(path)).await?;
+        Ok((socket, UnixListener::from_std(listener)?))
+    }
+
+    fn bind(path: PathBuf) -> io::Result<(Socket, StdListener)> {
+        match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(path)?;
-        let socket = Socket {
-            path: path.to_owned(),
-            inode: fs::symlink_metadata(path)?.ino(),
-        };
-        Ok((socket, listener))
+        let listener = StdListener::bind(&path)?;
+        listener.set_nonblocking(true)?;
+        let inode = fs::symlink_metadata(&path)?.ino();
+        Ok((Socket { path, inode }, listener))
     }
 
     /// Whether the kubelet can still find it.
-    pub(crate) fn is_there(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode)
+    pub(crate) async fn is_there(&self) -> bool {
+        let (path, inode) = (self.path.clone(), self.inode);
+        on_a_thread(move || is_file(&path, inode)).await
     }
+
+    /// Removes the file without keeping other tasks waiting, as dropping it would.
+    pub(crate) async fn remove(self) {
+        on_a_thread(move || drop(self)).await;
+    }
+}
+
+fn is_file(path: &Path, inode: u64) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.ino() == inode)
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.is_there() {
+        if is_file(&self.path, self.inode) {
             // A file that stays is removed by the next instance.
             let _ = fs::remove_file(&self.path);
         }
@@ -151,86 +171,5 @@ impl Drop for Socket {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_upstreams_as_long_as_they_fit() {
-        let rolling = Instance::Rolling("0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d".into());
-        let at = |data: &str, registry: &str, instance| {
-            let sockets = Sockets::new(
-                "neuron.aws.com",
-                instance,
-                Path::new(data),
-                Path::new(registry),
-            );
-            let name = |path: PathBuf| {
-                assert!(path.as_os_str().len() <= LONGEST, "{}", path.display());
-                path.file_name().unwrap().to_string_lossy().into_owned()
-            };
-            (name(sockets.dra), name(sockets.registration))
-        };
-        let (data, registry) = (
-            "/var/lib/kubelet/plugins/neuron.aws.com",
-            "/var/lib/kubelet/plugins_registry",
-        );
-        assert_eq!(
-            at(data, registry, &Instance::Only),
-            ("dra.sock".into(), "neuron.aws.com-reg.sock".into())
-        );
-        assert_eq!(
-            at(data, registry, &rolling),
-            (
-                "dra-0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d.sock".into(),
-                "neuron.aws.com-0c8d1f6e-8a57-4a6e-9d1c-3a1f0a2b4c5d-reg.sock".into()
-            )
-        );
-        let deep = format!("/{}", "d".repeat(60));
-        let (dra, registration) = at(&deep, &deep, &rolling);
-        assert!(dra.len() == 45 || dra.len() == 25);
-        assert_eq!(
-            registration.len(),
-            "neuron.aws.com-".len() + 16 + "-reg.sock".len()
-        );
-        let deeper = format!("/{}", "d".repeat(75));
-        let (_, registration) = at(&deeper, &deeper, &rolling);
-        assert_eq!(registration.len(), "dra-".len() + 16 + "-reg.sock".len());
-    }
-
-    #[tokio::test]
-    async fn sockets_of_the_dead_are_removed_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let dead = ["a.example-one-reg.sock", "dra-one.sock"];
-        let others = ["b.example-one-reg.sock", "a.example.sock"];
-        for name in dead.iter().chain(&others) {
-            // Dropped without removing its file, as by a kill.
-            drop(UnixListener::bind(at(name)).unwrap());
-        }
-        fs::write(at("a.example-file-reg.sock"), "").unwrap();
-        let alive = UnixListener::bind(at("a.example-two-reg.sock")).unwrap();
-        sweep("a.example", folder.path(), folder.path()).await;
-        for name in dead {
-            assert!(!at(name).exists(), "{name}");
-        }
-        for name in others {
-            assert!(at(name).exists(), "{name}");
-        }
-        assert!(at("a.example-file-reg.sock").exists());
-        assert!(at("a.example-two-reg.sock").exists());
-        drop(alive);
-    }
-
-    #[tokio::test]
-    async fn a_socket_that_was_taken_over_is_left_to_its_new_owner() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("s");
-        let (old, _old) = Socket::listen(&path).unwrap();
-        let (new, _new) = Socket::listen(&path).unwrap();
-        assert!(!old.is_there() && new.is_there());
-        drop(old);
-        assert!(path.exists());
-        drop(new);
-        assert!(!path.exists());
-    }
-}
+#[path = "../tests/inside/sockets.rs"]
+mod tests;

@@ -3,8 +3,14 @@
 //!
 //! Each takes any bytes and panics where a promise is broken.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use trainyard_inventory::catalogue::InstanceType;
+use trainyard_inventory::emulate::{self, Nodes, Options};
+use trainyard_inventory::publish::{self, NeuronPublish};
+use trainyard_inventory::sysfs::{self, Roots};
 use trainyard_model::Text;
 use trainyard_model::device::{Attribute, Device};
 use trainyard_model::features::{Feature, Features};
@@ -76,6 +82,93 @@ pub fn expressions(bytes: &[u8]) {
     let device = engine.convert("neuron.aws.com", &device());
     let first = engine.matches(&compiled, &device);
     assert_eq!(first, engine.matches(&compiled, &device), "{expression:?}");
+}
+
+/// A machine in whose `/sys` files can have any contents.
+pub struct Sysfs {
+    roots: Roots,
+    /// The files of `/sys`, with what is in them on a sound machine.
+    files: Vec<(PathBuf, Vec<u8>)>,
+    folder: tempfile::TempDir,
+}
+
+impl Default for Sysfs {
+    fn default() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kind = InstanceType::find("trn2.3xlarge").expect("it is in the catalogue");
+        let tree = emulate::tree(kind, &Options::default()).expect("it has no faults");
+        emulate::write(folder.path(), kind.name, &tree, Nodes::Plain).expect("it is written");
+        let roots = Roots {
+            sys: folder.path().join("sys"),
+            dev: folder.path().join("dev"),
+        };
+        let files = files(&roots.sys).into_iter().map(|path| {
+            let content = std::fs::read(&path).expect("the file is readable");
+            (path, content)
+        });
+        Sysfs {
+            files: files.collect(),
+            roots,
+            folder,
+        }
+    }
+}
+
+impl Sysfs {
+    /// Reads the machine when some files have other contents. The first byte says which file is the first
+    /// of them; the contents follow, with a zero byte between two.
+    ///
+    /// Whatever the files say, every problem is of a file of this machine, a second look finds the same,
+    /// and what was found can be published.
+    pub fn read(&self, bytes: &[u8]) {
+        let Some((&first, contents)) = bytes.split_first() else {
+            return;
+        };
+        // A new file: ext4 takes long to write out one that replaces its content.
+        let write = |path: &Path, content: &[u8]| {
+            let removed = std::fs::remove_file(path);
+            removed.expect("the file can be removed");
+            std::fs::write(path, content).expect("the file can be written");
+        };
+        let rest = self.files.iter().cycle().skip(usize::from(first));
+        let changed = rest.zip(contents.split(|byte| *byte == 0));
+        for ((path, _), content) in changed.clone() {
+            write(path, content);
+        }
+        let found = sysfs::discover(&self.roots, None);
+        for problem in &found.problems {
+            assert!(problem.path.starts_with(self.folder.path()), "{problem}");
+        }
+        let mut again = sysfs::discover(&self.roots, None).machine;
+        assert_eq!(again, found.machine);
+        sysfs::look_again(&self.roots, &mut again, |_| true);
+        assert_eq!(again, found.machine);
+        again.remember(&found.machine);
+        assert_eq!(again, found.machine);
+        for publish in [NeuronPublish::Devices, NeuronPublish::Node] {
+            publish::neuron_devices(&again, &BTreeMap::new(), publish);
+        }
+        publish::efa_devices(&again);
+        for ((path, sound), _) in changed {
+            write(path, sound);
+        }
+    }
+}
+
+/// The regular files below a folder, in the order of their names.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder is readable") {
+        let entry = entry.expect("an entry is readable");
+        let kind = entry.file_type().expect("it has a type");
+        if kind.is_dir() {
+            files.extend(self::files(&entry.path()));
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    files
 }
 
 /// Answers a line of `trainyard allocate`.

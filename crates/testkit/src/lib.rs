@@ -12,8 +12,6 @@ pub mod answer;
 pub mod dice;
 pub mod fuzz;
 pub mod generate;
-#[cfg(feature = "node")]
-pub mod node;
 pub mod process;
 pub mod reached;
 pub mod rows;

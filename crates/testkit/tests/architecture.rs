@@ -10,7 +10,7 @@ const PURE: [&str; 4] = ["model", "selector", "allocator", "wire"];
 
 /// Which of our crates each one may use, outside of tests. `cli` and `driver` are the composition
 /// roots.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("selector", &["model"]),
     ("allocator", &["model"]),
@@ -31,13 +31,14 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "wire",
         ],
     ),
-    ("driver", &["inventory", "live", "node"]),
-    // For the hardware's half alone, see `the_generic_half_of_node_knows_no_hardware`.
-    ("node", &["inventory", "model", "wire"]),
+    ("driver", &["drivers", "inventory", "live", "node"]),
+    ("node", &[]),
+    ("node-testing", &["node"]),
+    ("drivers", &["inventory", "model", "node", "wire"]),
     ("live", &["node"]),
     (
         "testkit",
-        &["allocator", "model", "node", "selector", "wire"],
+        &["allocator", "inventory", "model", "selector", "wire"],
     ),
 ];
 
@@ -232,19 +233,19 @@ fn rules_of_hardware_touch_nothing() {
     }
 }
 
-/// The generic half of `node` is for any vendor: what knows Neuron and EFA is below `hardware`.
+/// `node` and `node-testing` are for any vendor.
 #[test]
-fn the_generic_half_of_node_knows_no_hardware() {
-    const NAMES: [&str; 6] = ["trainyard_", "hardware::", "Neuron", "neuron", "Efa", "aws"];
-    for (path, text) in sources("node") {
-        if is_test_file(&path) || path.iter().any(|part| part == "hardware") {
+fn node_knows_no_hardware() {
+    const NAMES: [&str; 4] = ["Neuron", "neuron", "Efa", "aws"];
+    for (path, text) in ["node", "node-testing"].into_iter().flat_map(sources) {
+        if is_test_file(&path) {
             continue;
         }
         for line in shipped(&text) {
             for name in NAMES {
                 assert!(
                     !line.contains(name),
-                    "{}: the generic half names `{name}`: {line}",
+                    "{}: names `{name}`: {line}",
                     path.display()
                 );
             }

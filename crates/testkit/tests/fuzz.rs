@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use trainyard_node::fuzz as node;
 use trainyard_testkit::dice::Dice;
 use trainyard_testkit::{fuzz, generate};
 
@@ -69,7 +70,7 @@ fn mutation(inputs: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-fn mutate(inputs: &[Vec<u8>], count: usize, target: fn(&[u8])) {
+fn mutate(inputs: &[Vec<u8>], count: usize, target: impl Fn(&[u8])) {
     let mut dice = Dice::new(42);
     for _ in 0..count {
         target(&mutation(inputs, &mut dice));
@@ -133,4 +134,34 @@ fn any_line_can_be_a_scenario() {
     inputs.extend((0..40).map(|seed| generate::scenario(seed).to_string().into_bytes()));
     inputs.iter().for_each(|input| fuzz::scenarios(input));
     mutate(&inputs, 1_000, fuzz::scenarios);
+}
+
+#[test]
+fn any_bytes_can_be_a_record_of_the_journal() {
+    let inputs = corpus("journal");
+    inputs.iter().for_each(|input| node::journal(input));
+    mutate(&inputs, 10_000, node::journal);
+}
+
+#[test]
+fn any_bytes_can_come_from_a_kubelet() {
+    let inputs = corpus("authority");
+    for input in &inputs {
+        for end in 0..=input.len() {
+            node::authority(&input[..end]);
+        }
+    }
+    mutate(&inputs, 10_000, node::authority);
+}
+
+#[test]
+fn any_bytes_can_be_in_sysfs() {
+    let inputs = corpus("sysfs");
+    let machine = fuzz::Sysfs::default();
+    for input in &inputs {
+        for first in (0..=u8::MAX).step_by(5) {
+            machine.read(&[&[first], &input[1..]].concat());
+        }
+    }
+    mutate(&inputs, 300, |bytes| machine.read(bytes));
 }

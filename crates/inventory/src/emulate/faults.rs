@@ -69,7 +69,7 @@ impl Fault {
                 Kind::Gone => {
                     machine.chips.remove(at);
                 }
-                Kind::NoNode => machine.chips[at].node = false,
+                Kind::NoNode => machine.chips[at].has_device_file = false,
                 Kind::SramEcc => machine.chips[at].ecc.sram += 1,
                 Kind::MemEcc => machine.chips[at].ecc.memory += 1,
                 Kind::RepairableEcc => machine.chips[at].ecc.repairable += 1,
@@ -87,7 +87,7 @@ impl Fault {
                 Ok(())
             }
             (Some(at), Kind::NoNode) => {
-                machine.efas[at].node = false;
+                machine.efas[at].has_device_file = false;
                 Ok(())
             }
             (Some(_), kind) => Err(FaultError::Efa {

@@ -156,7 +156,7 @@ impl Sketch {
             let id = pci::chip_id(kind);
             self.function(address, &root, id, "0x088000", pci::NEURON_DRIVER);
         }
-        if chip.node {
+        if chip.has_device_file {
             self.node(&name);
         }
     }
@@ -207,7 +207,7 @@ impl Sketch {
                 Path::new("sys/class/infiniband_verbs").join(&name),
                 up.join(&function).join(&uverbs),
             );
-            if efa.node {
+            if efa.has_device_file {
                 self.node(&format!("infiniband/{name}"));
             }
         }

@@ -13,8 +13,9 @@
 //!   else will do: an uncorrected error says that the memory is bad, not that it was.
 //!
 //! Counters are the kernel's since the module was loaded. So one that is above zero at first sight
-//! is an error too: a driver that restarts must not forget it. What a reset has forgiven can be
-//! kept beyond a restart ([`Health::forgiven`]). A reboot starts them anew.
+//! is an error too: a driver that restarts must not forget it. What the counters were at a device's last
+//! reset, its ECC baseline, can be kept beyond a restart ([`Health::ecc_baselines`]). A reboot starts
+//! them anew.
 //!
 //! What a reading leaves open (a file that is root's alone, a device that is gone) changes nothing.
 //! There is no clock here: the time of a reading comes with it, since any beginning, and never goes
@@ -42,7 +43,7 @@ pub struct Reading {
     /// Whether sysfs has it; where not, nothing else counts.
     pub present: bool,
     /// Whether its file is below `/dev`.
-    pub node: bool,
+    pub has_device_file: bool,
     /// Its state; EFAs have none.
     pub state: State,
     /// Its counters; EFAs have none.
@@ -53,7 +54,7 @@ impl From<&Chip> for Reading {
     fn from(chip: &Chip) -> Reading {
         Reading {
             present: chip.state != State::Gone,
-            node: chip.node,
+            has_device_file: chip.has_device_file,
             state: chip.state,
             ecc: chip.ecc,
         }
@@ -64,7 +65,7 @@ impl From<&Efa> for Reading {
     fn from(efa: &Efa) -> Reading {
         Reading {
             present: !efa.gone,
-            node: efa.node,
+            has_device_file: efa.has_device_file,
             state: State::Unknown,
             ecc: Ecc::default(),
         }
@@ -99,7 +100,7 @@ pub struct Health {
     driver: Text,
     policy: Policy,
     devices: BTreeMap<Text, Device>,
-    forgiven: BTreeMap<Text, Ecc>,
+    ecc_baselines: BTreeMap<Text, Ecc>,
 }
 
 /// Something that a reading changed.
@@ -139,8 +140,8 @@ impl Phase {
 /// What the counters have said since the last reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Counters {
-    /// Errors up to these were forgiven.
-    forgiven: Ecc,
+    /// The counters at the last reset: only errors above them count.
+    baseline: Ecc,
     /// Which counters have risen above.
     bad: [bool; 3],
     resetting: bool,
@@ -158,22 +159,22 @@ impl Counters {
             State::Resetting => self.resetting = true,
             State::Ready if self.resetting => {
                 *self = Counters {
-                    forgiven: now,
+                    baseline: now,
                     ..Counters::default()
                 };
             }
             State::Invalid => self.resetting = false,
             State::Ready | State::Gone | State::Unknown => {}
         }
-        // Whoever sets a counter back does not heal the device, but the next error counts from there.
-        self.forgiven = Ecc {
-            sram: self.forgiven.sram.min(now.sram),
-            memory: self.forgiven.memory.min(now.memory),
-            repairable: self.forgiven.repairable.min(now.repairable),
+        // Setting a counter back does not repair the device, but the next error counts from there.
+        self.baseline = Ecc {
+            sram: self.baseline.sram.min(now.sram),
+            memory: self.baseline.memory.min(now.memory),
+            repairable: self.baseline.repairable.min(now.repairable),
         };
-        let counts = each(now).into_iter().zip(each(self.forgiven));
-        for (bad, (now, forgiven)) in self.bad.iter_mut().zip(counts) {
-            *bad |= now > forgiven;
+        let counts = each(now).into_iter().zip(each(self.baseline));
+        for (bad, (now, baseline)) in self.bad.iter_mut().zip(counts) {
+            *bad |= now > baseline;
         }
     }
 }
@@ -185,20 +186,22 @@ impl Health {
             driver,
             policy,
             devices: BTreeMap::new(),
-            forgiven: BTreeMap::new(),
+            ecc_baselines: BTreeMap::new(),
         }
     }
 
-    /// Takes over what resets had forgiven before the driver restarted. Not beyond a reboot.
-    pub fn forgive(&mut self, forgiven: BTreeMap<Text, Ecc>) {
-        self.forgiven = forgiven;
+    /// Takes over the baselines from before the driver restarted. Not beyond a reboot.
+    pub fn set_ecc_baselines(&mut self, ecc_baselines: BTreeMap<Text, Ecc>) {
+        self.ecc_baselines = ecc_baselines;
     }
 
-    /// What resets have forgiven, for [`Health::forgive`] after a restart.
-    pub fn forgiven(&self) -> BTreeMap<Text, Ecc> {
+    /// The counters of each device at its last reset, for [`Health::set_ecc_baselines`] after a restart.
+    pub fn ecc_baselines(&self) -> BTreeMap<Text, Ecc> {
         let devices = self.devices.iter();
-        let forgiven = devices.map(|(name, device)| (name.clone(), device.counters.forgiven));
-        forgiven.filter(|(_, ecc)| *ecc != Ecc::default()).collect()
+        let baselines = devices.map(|(name, device)| (name.clone(), device.counters.baseline));
+        baselines
+            .filter(|(_, ecc)| *ecc != Ecc::default())
+            .collect()
     }
 
     /// Takes in the readings of all devices at one time. One that was known and is not among them is
@@ -225,7 +228,8 @@ impl Health {
         for name in readings.keys() {
             if !self.devices.contains_key(name) {
                 let mut device = Device::default();
-                device.counters.forgiven = self.forgiven.get(name).copied().unwrap_or_default();
+                device.counters.baseline =
+                    self.ecc_baselines.get(name).copied().unwrap_or_default();
                 self.devices.insert(name.clone(), device);
             }
         }
@@ -305,7 +309,10 @@ impl Device {
         let Some(reading) = reading else {
             return vec![(Fault::Gone, true)];
         };
-        let mut found = vec![(Fault::Gone, false), (Fault::NoNode, !reading.node)];
+        let mut found = vec![
+            (Fault::Gone, false),
+            (Fault::NoNode, !reading.has_device_file),
+        ];
         if matches!(
             reading.state,
             State::Ready | State::Resetting | State::Invalid

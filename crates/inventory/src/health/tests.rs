@@ -14,7 +14,7 @@ const CHIP: &str = "neuron-device-3";
 
 const GOOD: Reading = Reading {
     present: true,
-    node: true,
+    has_device_file: true,
     state: State::Ready,
     ecc: Ecc {
         sram: 0,
@@ -111,7 +111,7 @@ fn an_error_taints_until_a_reset() {
 }
 
 #[test]
-fn an_error_from_before_the_start_counts_unless_it_was_forgiven() {
+fn an_error_from_before_the_start_counts_unless_it_is_within_the_baseline() {
     let mut first = health(&[]);
     let told = story(
         &mut first,
@@ -124,7 +124,7 @@ fn an_error_from_before_the_start_counts_unless_it_was_forgiven() {
     assert_eq!(told[0].1, [Fault::MemEcc]);
     assert_eq!(told[2].1, []);
     let mut second = health(&[]);
-    second.forgive(first.forgiven());
+    second.set_ecc_baselines(first.ecc_baselines());
     assert_eq!(
         story(&mut second, &[(0, memory(2)), (1, memory(3))])[0].1,
         []
@@ -133,7 +133,7 @@ fn an_error_from_before_the_start_counts_unless_it_was_forgiven() {
 }
 
 #[test]
-fn a_reset_that_fails_forgives_nothing() {
+fn a_reset_that_fails_sets_no_baseline() {
     let mut health = health(&["invalid=NoSchedule,clear=0"]);
     let told = story(
         &mut health,
@@ -267,7 +267,7 @@ fn reading() -> impl Strategy<Value = Reading> {
     )
         .prop_map(|(present, node, state, sram, memory, repairable)| Reading {
             present,
-            node,
+            has_device_file: node,
             state,
             ecc: Ecc {
                 sram,
@@ -291,7 +291,7 @@ fn there(fault: Fault, reading: &Reading) -> Option<bool> {
     match fault {
         Fault::Gone => Some(!reading.present),
         _ if !reading.present => None,
-        Fault::NoNode => Some(!reading.node),
+        Fault::NoNode => Some(!reading.has_device_file),
         Fault::Reset => known.then_some(reading.state == State::Resetting),
         Fault::Invalid => known.then_some(reading.state == State::Invalid),
         _ => None,
@@ -328,7 +328,7 @@ proptest! {
 
     /// No history without a reset clears an error.
     #[test]
-    fn only_a_reset_forgives(history in history()) {
+    fn only_a_reset_clears_an_error(history in history()) {
         let mut health = health(&[]);
         let mut had = false;
         for (time, (_, reading)) in history.iter().enumerate() {

@@ -33,7 +33,7 @@ impl Present {
             Hardware::Efa => efas
                 .filter_map(|efa| {
                     let name = publish::efa_name(&efa.address);
-                    let there = efa.node && !efa.gone && efa.uverbs.is_some();
+                    let there = efa.has_device_file && !efa.gone && efa.uverbs.is_some();
                     part(name, What::Efa(efa.uverbs), ready(there))
                 })
                 .collect(),
@@ -86,6 +86,6 @@ fn condition(chip: &Chip) -> Condition {
     match chip.state {
         State::Resetting => Condition::Resetting,
         State::Invalid | State::Gone => Condition::Gone,
-        State::Ready | State::Unknown => ready(chip.node),
+        State::Ready | State::Unknown => ready(chip.has_device_file),
     }
 }

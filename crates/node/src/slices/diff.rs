@@ -254,5 +254,5 @@ fn plain(mut spec: ResourceSliceSpec) -> ResourceSliceSpec {
 }
 
 #[cfg(test)]
-#[path = "diff_tests.rs"]
+#[path = "../../tests/inside/diff.rs"]
 mod tests;

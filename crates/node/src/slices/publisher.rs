@@ -23,17 +23,17 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long the API server may take for one call.
 const CALL: Duration = Duration::from_secs(30);
-/// How many rounds may repair what others changed in [`REPAIR_WINDOW`]. Somebody who undoes every
+/// How many rounds may repair what others changed in [`REPAIR_WINDOW`]. A client that undoes every
 /// repair would otherwise keep the API server busy for ever.
 const REPAIRS: usize = 10;
 const REPAIR_WINDOW: Duration = Duration::from_secs(60);
 
-/// What became of the last round.
+/// What became of the last round of publishing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// There was none: the Node or the devices are not known yet.
     Waiting,
-    /// Another instance of the driver publishes. This one takes over when it has gone, so it is as
+    /// Another instance of the driver publishes. This one takes over when the other has gone, so it is as
     /// ready as it can be.
     Standby,
     /// The API server has what it should.
@@ -43,7 +43,7 @@ pub enum Status {
         /// Devices in them.
         devices: usize,
     },
-    /// It has not; it will be tried again.
+    /// It has not, for this reason; it will be tried again.
     Failing(String),
 }
 
@@ -105,8 +105,8 @@ impl Repairs {
 /// Whether the API server stores device taints (feature gate DRADeviceTaints).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taints {
-    /// Nobody had to know yet, or it may have changed.
-    Unasked,
+    /// Not needed so far, or it may have changed.
+    Unknown,
     Stored,
     /// A tainted device would be published as a sound one, so it is withheld. Asked again in every
     /// round: the gate may be turned on.
@@ -134,7 +134,7 @@ impl Publisher {
             api,
             status: watch::Sender::new(Status::Waiting),
             settled: Settled::default(),
-            taints: Taints::Unasked,
+            taints: Taints::Unknown,
         }
     }
 
@@ -193,7 +193,7 @@ impl Publisher {
             if repairing && let Some(next) = repairs.next(Instant::now()) {
                 tracing::warn!(
                     driver = self.driver,
-                    "somebody keeps changing the resourceslices: repairing less often"
+                    "another client keeps changing the resourceslices: repairing less often"
                 );
                 repairing = tokio::select! {
                     Ok(()) = desired.changed() => false,
@@ -300,7 +300,7 @@ impl Publisher {
             );
             if hindered(stored) < hindered(sent) {
                 // What was written shows sound devices; its change starts another round.
-                self.taints = Taints::Unasked;
+                self.taints = Taints::Unknown;
             }
         }
     }
@@ -372,7 +372,7 @@ impl Publisher {
 
     fn report(&self, error: &Error) {
         let text = crate::prepare::with_causes(error);
-        // Somebody else wrote at the same moment: the next round starts from what is there.
+        // Another client wrote at the same moment: the next round starts from what is there.
         if matches!(
             error,
             Error::Api {

@@ -2,7 +2,7 @@
 //! hand; on a real cluster they are asked of the drivers themselves.
 
 use trainyard_node::plugin::Registration;
-use trainyard_testkit::node::runtime::Container;
+use trainyard_node_testing::runtime::Container;
 
 use crate::{DRIVER, Machine, NODE, claim};
 

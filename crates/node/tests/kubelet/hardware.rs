@@ -27,7 +27,7 @@ pub struct State {
     pub stuck: u32,
     /// Whether the next prepare panics.
     pub panics: bool,
-    /// Whether calls of this name wait.
+    /// Names of calls that wait: `prepare`, or `prepare u1` for one claim.
     pub held: BTreeSet<&'static str>,
     /// UIDs of claims that are set up.
     pub set_up: BTreeSet<String>,
@@ -102,10 +102,11 @@ impl Hardware {
     /// Notes a call, and waits while calls of its name are held.
     fn enter(&self, call: &str, of: &str) -> MutexGuard<'_, State> {
         let mut state = self.state();
-        state.calls.push(format!("{call} {of}").trim().to_owned());
+        let full = format!("{call} {of}").trim().to_owned();
+        state.calls.push(full.clone());
         state.callers.push(thread::current().id());
         self.activity.send_replace(());
-        let held = |state: &mut State| state.held.contains(call);
+        let held = |state: &mut State| state.held.contains(call) || state.held.contains(&*full);
         let state = self.released.wait_while(state, held);
         state.unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,10 +158,6 @@ impl Driver for Hardware {
             pools: pools.collect(),
             health: vec![health],
         })
-    }
-
-    fn is_quick(&self) -> bool {
-        self.state().held.is_empty()
     }
 
     fn prepare(&self, claim: &Claim) -> Result<Vec<Edits>, PrepareError> {

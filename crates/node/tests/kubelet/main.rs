@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod behaviours;
-mod expected;
 mod hardware;
 mod prepare;
 mod restart;
@@ -12,16 +11,13 @@ mod slices;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hardware::Hardware;
 use tempfile::TempDir;
-use tokio::time::{sleep, timeout};
 use trainyard_node::driver::ClaimRef;
-use trainyard_node::journal::file_name;
 use trainyard_node::plugin::{Config, Instance, Plugin};
-use trainyard_testkit::node::api::FakeApi;
-use trainyard_testkit::node::kubelet::{FakeKubelet, Speaks};
+use trainyard_node_testing::api::FakeApi;
+use trainyard_node_testing::kubelet::{FakeKubelet, Speaks};
 
 const DRIVER: &str = "a.example";
 const NODE: &str = "n1";
@@ -81,17 +77,6 @@ impl Machine {
         self.start_with(config).await
     }
 
-    /// Waits until these are the files in a folder below the machine's: some go after the answer.
-    async fn until_files(&self, folder: &str, names: &[&str]) {
-        let wait = async {
-            while self.files(folder) != names {
-                sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let waited = timeout(Duration::from_secs(60), wait).await;
-        assert!(waited.is_ok(), "{folder}: {:?}", self.files(folder));
-    }
-
     /// The names of the files in a folder below the machine's.
     fn files(&self, folder: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.path().join(folder)).unwrap();
@@ -103,10 +88,15 @@ impl Machine {
     }
 }
 
-/// The name of a claim's file in the journal.
+/// The name of a claim's intent in the journal.
+fn intent_of(uid: &str) -> String {
+    record_of(uid).replace(".record", ".intent")
+}
+
+/// The name of a claim's record in the journal.
 fn record_of(uid: &str) -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    file_name(uid, boot.trim())
+    format!("{uid}.{}.record", boot.trim())
 }
 
 fn claim(uid: &str) -> ClaimRef {

@@ -1,15 +1,13 @@
 //! Claims come and go, and what may pass is tried again while the kubelet waits.
 
-use std::sync::mpsc;
+use std::fs::File;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::sleep;
-use trainyard_node::disk::{self, Disk, LocalDisk};
 use trainyard_node::plugin::Registration;
-use trainyard_testkit::node::api::FakeApi;
-use trainyard_testkit::node::kubelet::Speaks;
+use trainyard_node_testing::api::FakeApi;
+use trainyard_node_testing::kubelet::Speaks;
 
 use crate::{DRIVER, Machine, NODE, claim};
 
@@ -65,61 +63,46 @@ async fn a_claim_that_is_not_prepared_leaves_no_files() {
     plugin.stop().await;
 }
 
-/// One thread has the plugin, the kubelet and this test, which hears that it is not kept waiting.
+/// One thread has the plugin, the kubelet and this test: none of them waits for the lock.
 #[tokio::test]
-async fn a_claim_that_somebody_works_on_keeps_no_other_waiting() {
-    let machine = Machine::new();
-    let plugin = machine.start().await;
-    let a = claim("a");
-    machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
-    let locks = disk::locks(&machine.path().join("state"));
-    // Whether what the API server says is there at once or not.
-    for _ in 0..2 {
-        let (held, is_held) = mpsc::channel();
-        let (release, released) = mpsc::channel();
-        let locks = locks.clone();
-        let holder = thread::spawn(move || {
-            let _lock = LocalDisk.lock(&locks, "a").unwrap();
-            held.send(()).unwrap();
-            released.recv_timeout(Duration::from_secs(20)).is_ok()
-        });
-        is_held.recv().unwrap();
-        let other = async {
-            sleep(Duration::from_millis(50)).await;
-            release.send(()).unwrap();
-        };
-        let (prepared, ()) = tokio::join!(machine.kubelet.prepare(DRIVER, &a), other);
-        prepared.unwrap();
-        assert!(holder.join().unwrap(), "the thread waited");
-    }
-    plugin.stop().await;
-}
-
-/// One thread has the plugin, the kubelet and this test.
-#[tokio::test]
-async fn what_is_quick_needs_no_thread_of_its_own() {
+async fn a_claim_that_another_process_works_on_keeps_no_other_waiting() {
     let machine = Machine::new();
     let plugin = machine.start().await;
     let [a, b] = ["a", "b"].map(claim);
     machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
     machine.api.allocate(&b, &[(DRIVER, NODE, "d1")]);
-    let is_here = |call: &str| {
-        let state = machine.hardware.state();
-        let mut calls = state.calls.iter().zip(&state.callers);
-        let found = calls.find(|(name, _)| *name == call);
-        *found.unwrap().1 == std::thread::current().id()
+    let lock = File::create(machine.path().join("state/locks/claim-a")).unwrap();
+    lock.try_lock().unwrap();
+    let reads = machine.api.claim_reads();
+    let others = async {
+        machine.kubelet.prepare(DRIVER, &b).await.unwrap();
+        assert_eq!(
+            machine.api.claim_reads(),
+            reads + 1,
+            "locked before it is read"
+        );
+        drop(lock);
     };
+    let (prepared, ()) = tokio::join!(machine.kubelet.prepare(DRIVER, &a), others);
+    assert_eq!(prepared.unwrap()[0].device_name, "d0");
+    for claim in [&a, &b] {
+        machine.kubelet.unprepare(DRIVER, claim).await.unwrap();
+    }
+    assert_eq!(machine.files("state/locks"), ["journal", "publisher"]);
+    plugin.stop().await;
+}
+
+/// One thread has the plugin, the kubelet and this test.
+#[tokio::test]
+async fn hardware_is_never_asked_on_the_thread_of_the_sockets() {
+    let machine = Machine::new();
+    let plugin = machine.start().await;
+    let a = claim("a");
+    machine.api.allocate(&a, &[(DRIVER, NODE, "d0")]);
     machine.kubelet.prepare(DRIVER, &a).await.unwrap();
     machine.kubelet.unprepare(DRIVER, &a).await.unwrap();
-    assert!(is_here("prepare a") && is_here("unprepare a"));
-    machine.hardware.hold("prepare");
-    let held = async {
-        machine.hardware.until_called("prepare b").await;
-        machine.hardware.release();
-    };
-    let (prepared, ()) = tokio::join!(machine.kubelet.prepare(DRIVER, &b), held);
-    prepared.unwrap();
-    assert!(!is_here("prepare b"));
+    let here = thread::current().id();
+    assert!(!machine.hardware.state().callers.contains(&here));
     plugin.stop().await;
 }
 

@@ -3,50 +3,36 @@
 use std::fs;
 use std::time::Duration;
 
-use trainyard_node::driver::{Access, Allocated, Claim};
-use trainyard_node::journal::{self, Record};
 use trainyard_node::plugin::Registration;
-use trainyard_testkit::node::api::FakeApi;
-use trainyard_testkit::node::kubelet::FakeKubelet;
+use trainyard_node_testing::api::FakeApi;
+use trainyard_node_testing::kubelet::FakeKubelet;
 
 use crate::hardware::State;
-use crate::{DRIVER, Machine, NODE, claim, record_of};
-
-fn record(uid: &str, boot: &str) -> Vec<u8> {
-    let devices = vec![Allocated {
-        request: "devices".into(),
-        pool: NODE.into(),
-        device: "d0".into(),
-        share_id: None,
-        access: Access::Exclusive,
-    }];
-    let claim = Claim {
-        claim: claim(uid),
-        devices,
-        configs: Vec::new(),
-        object: Default::default(),
-    };
-    journal::encode(&[Record::begin(&claim, boot)])
-}
+use crate::{DRIVER, Machine, NODE, claim, intent_of, record_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leftovers_are_removed_and_what_is_not_ours_stays() {
     let machine = Machine::new();
-    let folders = ["cdi", "state/claims"];
-    for folder in folders {
-        fs::create_dir_all(machine.path().join(folder)).unwrap();
-    }
     let write = |file: &str, bytes: &[u8]| fs::write(machine.path().join(file), bytes).unwrap();
-    let earlier = |uid| journal::file_name(uid, "another-boot");
-    let records = [
-        (earlier("reboot"), record("reboot", "another-boot")),
-        (earlier("cut"), b"trainy".into()),
-        (record_of("blank"), b"".into()),
-        (record_of("torn"), b"torn".into()),
-    ];
-    for (name, bytes) in records {
-        write(&format!("state/claims/{name}"), &bytes);
+    let first = machine.start().await;
+    let reboot = claim("reboot");
+    machine.api.allocate(&reboot, &[(DRIVER, NODE, "d0")]);
+    machine.kubelet.prepare(DRIVER, &reboot).await.unwrap();
+    first.stop().await;
+    // As if the machine had been off since.
+    let journal = machine.path().join("state/claims");
+    for name in [intent_of("reboot"), record_of("reboot")] {
+        let suffix = name.rsplit_once('.').unwrap().1;
+        let earlier = format!("reboot.another-boot.{suffix}");
+        fs::rename(journal.join(&name), journal.join(earlier)).unwrap();
     }
+    write("state/claims/cut.another-boot.record", b"trainy");
+    write(
+        &format!("state/claims/.{}.tmp", record_of("half")),
+        b"train",
+    );
+    write(&format!("state/claims/{}", record_of("torn")), b"torn");
+    write("state/locks/claim-nobody", b"");
     write("cdi/a.example-claim_reboot.json", b"{}");
     write("cdi/a.example-claim_torn.json", b"{}");
     write("cdi/a.example-claim_cut.json", b"{}");
@@ -62,6 +48,7 @@ async fn leftovers_are_removed_and_what_is_not_ours_stays() {
     ];
     assert_eq!(machine.files("cdi"), kept);
     assert_eq!(machine.files("state/claims"), ["unreadable"]);
+    assert_eq!(machine.files("state/locks"), ["journal", "publisher"]);
     let calls = machine.hardware.state().calls.clone();
     assert!(calls.contains(&"unprepare reboot".into()), "{calls:?}");
     let events = machine.api.events();

@@ -1,12 +1,12 @@
 //! Two instances during a rolling update, and what a killed one leaves.
 
 use std::os::unix::net::UnixListener;
+use std::time::Duration;
 
 use trainyard_node::plugin::{Publishing, Registration};
-use trainyard_testkit::node::api::FakeApi;
-use trainyard_testkit::node::kubelet::FakeKubelet;
+use trainyard_node_testing::kubelet::{FakeKubelet, Speaks};
 
-use crate::{DRIVER, Machine, NODE, claim};
+use crate::{DRIVER, Machine, NODE, claim, intent_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_update_hands_over() {
@@ -49,13 +49,14 @@ async fn a_prepare_that_the_old_instance_began_is_finished_once() {
         machine.hardware.until_called("prepare a").await;
         let new = machine.start_instance("two").await;
         machine.kubelet.wait_for(DRIVER, 2).await;
-        let reads = machine.api.claim_reads();
-        let asked = async {
-            let more = |api: &FakeApi| api.claim_reads() > reads;
-            machine.api.until("the new instance is asked", more).await;
-            machine.hardware.release();
-        };
-        let (second, ()) = tokio::join!(machine.kubelet.prepare(DRIVER, &a), asked);
+        // The new instance meets the lock of the old one until this kubelet loses its patience.
+        let kubelet = FakeKubelet::start(machine.path(), Speaks::V1);
+        let impatient = kubelet.with_patience(Duration::from_secs(1));
+        impatient.wait_for(DRIVER, 2).await;
+        let early = impatient.prepare(DRIVER, &a).await.unwrap_err();
+        assert!(early.contains("still being prepared"), "{early}");
+        machine.hardware.release();
+        let second = machine.kubelet.prepare(DRIVER, &a).await;
         (new, second)
     };
     let (first, (new, second)) = tokio::join!(machine.kubelet.prepare(DRIVER, &a), steps);
@@ -64,6 +65,40 @@ async fn a_prepare_that_the_old_instance_began_is_finished_once() {
     let calls = machine.hardware.state().calls.clone();
     let prepared = calls.iter().filter(|call| *call == "prepare a").count();
     assert_eq!(prepared, 1);
+    old.stop().await;
+    new.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_in_which_the_old_instance_hangs_keeps_no_other_from_the_new_one() {
+    let machine = Machine::new();
+    let pool = ["d0", "d1", "d2", "d3"].map(str::to_owned).to_vec();
+    machine.hardware.state().pools = [(String::new(), pool)].into();
+    let old = machine.start_instance("one").await;
+    machine.kubelet.wait_for(DRIVER, 1).await;
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(claim);
+    for (claim, device) in [(&a, "d0"), (&b, "d1"), (&c, "d2"), (&d, "d3")] {
+        machine.api.allocate(claim, &[(DRIVER, NODE, device)]);
+    }
+    machine.kubelet.prepare(DRIVER, &b).await.unwrap();
+    machine.hardware.hold("prepare a");
+    let steps = async {
+        machine.hardware.until_called("prepare a").await;
+        let new = machine.start_instance("two").await;
+        machine.kubelet.wait_for(DRIVER, 2).await;
+        let answers = machine.kubelet.prepare_all(DRIVER, &[&b, &c, &d]).await;
+        assert!(answers.values().all(Result::is_ok), "{answers:?}");
+        for claim in [&b, &c, &d] {
+            machine.kubelet.unprepare(DRIVER, claim).await.unwrap();
+        }
+        assert_eq!(machine.files("state/claims"), [intent_of("a")]);
+        machine.hardware.release();
+        new
+    };
+    let (first, new) = tokio::join!(machine.kubelet.prepare(DRIVER, &a), steps);
+    assert!(first.is_ok());
+    machine.kubelet.unprepare(DRIVER, &a).await.unwrap();
+    assert!(machine.files("state/claims").is_empty());
     old.stop().await;
     new.stop().await;
 }

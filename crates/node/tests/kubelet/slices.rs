@@ -2,7 +2,7 @@
 
 use trainyard_node::k8s::ResourceSlice;
 use trainyard_node::plugin::Publishing;
-use trainyard_testkit::node::api::FakeApi;
+use trainyard_node_testing::api::FakeApi;
 
 use crate::{DRIVER, Machine, NODE, claim};
 

@@ -1,0 +1,4 @@
+//! See `trainyard_node::fuzz::authority`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| trainyard_node::fuzz::authority(bytes));
