@@ -304,8 +304,9 @@ impl Devices for Books {
         let answer = self.inventory.allocate(&question);
         match answer.verdict {
             Answer::Fits(results) => Verdict::Fits(results),
-            Answer::Refused => {
-                Verdict::Refused(Arc::new(reason::refused(&mut self.inventory, &question)))
+            Answer::Refused(refused) => {
+                let refusal = self.inventory.explain(&question, refused);
+                Verdict::Refused(Arc::new(reason::refused(refusal)))
             }
             Answer::NodeError(error) => {
                 let reason = Reason::plain("claim/invalid-pool", error.to_string());

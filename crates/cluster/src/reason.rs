@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use trainyard_allocator::{Fatal, Inventory, Question};
-use trainyard_model::selector::Engine;
+use trainyard_allocator::Fatal;
+use trainyard_model::refusal::Refusal;
 
 use crate::devices::Reason;
 
@@ -19,14 +19,11 @@ pub fn fatal(error: &Fatal) -> Reason {
 }
 
 /// A node that does not have what is wanted.
-pub fn refused<E: Engine>(inventory: &mut Inventory<E>, question: &Question<'_>) -> Reason {
-    match inventory.explain(question) {
-        Some(refusal) => Reason {
-            code: refusal.code(),
-            message: refusal.to_string(),
-            details: refusal.details(),
-            proof: Some(Arc::new(refusal)),
-        },
-        None => Reason::plain("claim/refused", "the claims do not fit".to_owned()),
+pub fn refused(refusal: Refusal) -> Reason {
+    Reason {
+        code: refusal.code(),
+        message: refusal.to_string(),
+        details: refusal.details(),
+        proof: Some(Arc::new(refusal)),
     }
 }

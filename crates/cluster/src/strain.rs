@@ -1,7 +1,7 @@
 //! What kube-scheduler would suffer: claims that are answered here at once, but on which its own
 //! search runs into its limit of ten seconds a node.
 
-use trainyard_allocator::LOST;
+use trainyard_allocator::SCHEDULER_STEPS;
 use trainyard_model::Text;
 
 use crate::gates::Version;
@@ -32,7 +32,7 @@ impl Strain {
 
     /// Stable.
     pub fn code(&self) -> &'static str {
-        if self.steps > LOST {
+        if self.steps > SCHEDULER_STEPS {
             "scheduler/will-give-up"
         } else {
             "scheduler/may-give-up"
@@ -42,7 +42,11 @@ impl Strain {
     /// For a person, with the remedy.
     pub fn message(&self, version: Version) -> String {
         let fits = if self.fits { "fit" } else { "do not fit" };
-        let will = if self.steps > LOST { "will" } else { "may" };
+        let will = if self.steps > SCHEDULER_STEPS {
+            "will"
+        } else {
+            "may"
+        };
         let then = match version {
             Version::V1_37 => "which ends the pod's whole attempt",
             _ => "which leaves that node out",
