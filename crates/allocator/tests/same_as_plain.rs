@@ -41,11 +41,12 @@ fn check(seed: u64, devices: u64) -> &'static str {
     }
 }
 
-/// What passed over too much once: an alternative's own failure held for those after it; devices
-/// that several share counted once; room that a constraint is asked before; why an error comes no
-/// sooner. And what passed over too little: an error where too many devices seemed possible. The last
-/// three have an error that is easily overlooked: by a value that compares with none, by either of
-/// two constraints, with admin access.
+/// Seeds that an earlier search got wrong. It skipped a solution or an error: because it took the
+/// failure of one subrequest for that of the next ones, counted a device once that several requests
+/// can share, checked the room of a device before its constraints, or took an error for later than it
+/// is. Or it found an error that upstream does not reach, where too many devices seemed possible. The
+/// last three have an error that is easily overlooked: a value that is equal to none, an error by
+/// either of two constraints, and one with admin access.
 const FOUND: [u64; 9] = [
     5_731, 26_567, 263_030, 793_430, 1_426_751, 2_100_842, 61_095, 28_154, 22_787,
 ];

@@ -6,7 +6,7 @@
 //! Source: `allocateOne` of upstream's allocator.
 
 use super::pruner::Pruner;
-use super::state::{Pick, State, Take};
+use super::state::{Pick, Position, State, Take};
 use crate::ids::{ClaimIndex, ConstraintIndex, DeviceIndex, Id, RequestIndex, SubrequestIndex};
 use crate::problem::{Problem, RESULTS};
 
@@ -55,17 +55,6 @@ pub enum Order {
     Combinations,
     /// All again: kube-scheduler 1.35 and earlier.
     Permutations,
-}
-
-/// Where a search is: the next device of a request is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
-    pub request: RequestIndex,
-    pub subrequest: SubrequestIndex,
-    /// How many devices the request has.
-    pub have: i64,
-    /// The number of the first device to try.
-    pub start: usize,
 }
 
 /// How an attempt ended that met no error.

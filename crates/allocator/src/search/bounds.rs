@@ -11,10 +11,9 @@
 
 use smallvec::SmallVec;
 
-use super::attempts::Position;
 use super::domains::{Common, Domains};
 use super::matching::{Demand, can_all_be_met};
-use super::state::State;
+use super::state::{Position, State};
 use crate::ids::{
     ClaimIndex, ConstraintIndex, DeviceIndex, ElementIndex, Id, RequestIndex, SubrequestIndex,
 };

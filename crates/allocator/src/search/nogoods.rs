@@ -9,8 +9,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::attempts::Position;
-use super::state::State;
+use super::state::{Position, State};
 use super::symmetry::{ClassId, Classes, IRRELEVANT};
 use crate::ids::{DeviceIndex, Id, SubrequestIndex};
 use crate::problem::Problem;

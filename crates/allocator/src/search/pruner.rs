@@ -6,12 +6,11 @@
 //!
 //! Laws 1 and 3 need that a device taken never makes room for another: see [`Pruner::applies_to`].
 
-use super::attempts::Position;
 use super::bounds::Bounds;
 use super::domains::Domains;
 use super::goals::{Goal, Goals};
 use super::nogoods::{Key, Nogoods};
-use super::state::State;
+use super::state::{Position, State};
 use super::symmetry::Classes;
 use crate::ids::{DeviceIndex, Id as _, RequestIndex};
 use crate::problem::Problem;
@@ -26,7 +25,7 @@ pub(crate) struct Pruner<'p, 'a> {
 
 impl<'p, 'a> Pruner<'p, 'a> {
     /// Whether a device that is taken never makes room for another. Only a device that consumes a
-    /// negative amount of a counter does, which the API server refuses to publish.
+    /// negative amount of a counter does, which no driver publishes.
     pub fn applies_to(problem: &Problem<'_>) -> bool {
         !problem.available.counters.may_grow()
     }

@@ -4,13 +4,24 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::ids::{ConstraintIndex, DeviceIndex, Id, SubrequestIndex};
+use crate::ids::{ConstraintIndex, DeviceIndex, Id, RequestIndex, SubrequestIndex};
 use crate::inventory::values::SetId;
 use crate::problem::Problem;
 use crate::problem::constraints::Kind;
 use crate::problem::counters::Common;
 use crate::problem::subrequests::Applied;
 use crate::set::Devices;
+
+/// Where a search is: the next device of a request is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub request: RequestIndex,
+    pub subrequest: SubrequestIndex,
+    /// How many devices the request has.
+    pub have: i64,
+    /// The number of the first device to try.
+    pub start: usize,
+}
 
 /// One device taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
