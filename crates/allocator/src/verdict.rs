@@ -24,7 +24,7 @@ pub struct Question<'a> {
 pub struct Answer {
     /// What.
     pub verdict: Verdict,
-    /// Search steps taken: places in the search where the next device was looked for.
+    /// Search steps taken: how often the next device, request or claim was looked at.
     pub steps: u64,
 }
 
@@ -33,8 +33,8 @@ pub struct Answer {
 pub enum Verdict {
     /// One allocation a claim, in their order.
     Fits(Vec<AllocationResult>),
-    /// Does not fit. Ask [`crate::Inventory::explain`] for the reason.
-    Refused,
+    /// Does not fit; [`Inventory::explain`](crate::Inventory::explain) says why.
+    Refused(Refused),
     /// An error that ends the attempt on this node only.
     NodeError(NodeError),
     /// An error that ends the attempt on all nodes.
@@ -42,6 +42,10 @@ pub enum Verdict {
     /// The budget is used up.
     GaveUp,
 }
+
+/// Shows that a question was refused, so that there is a reason to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused(pub(crate) ());
 
 /// An error that ends the attempt on one node only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -303,7 +303,7 @@ impl Small {
                 let devices = results[0].results.iter();
                 Some(devices.map(|result| result.device.to_string()).collect())
             }
-            Verdict::Refused => None,
+            Verdict::Refused(_) => None,
             other => panic!("{other:?}"),
         }
     }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use support::trainium::{neurons, pair, scenario as trainium};
-use support::{Scenario, class, query, request, scenario};
-use trainyard_allocator::Verdict;
+use support::{Scenario, TestEngine, class, query, request, scenario};
+use trainyard_allocator::{Inventory, Verdict};
 use trainyard_model::claim::{AllocationMode, Constraint, DeviceQuery, ResourceClaim};
 use trainyard_model::device::CounterConsumption;
 use trainyard_model::quantity::{Format, Quantity};
@@ -16,8 +16,16 @@ use trainyard_model::refusal::{Reason, Refusal, Remedy};
 use trainyard_model::slice::{CounterSet, ResourceSlice};
 
 fn explain(scenario: &Scenario) -> Option<Refusal> {
-    let mut inventory = scenario.inventory();
-    scenario.ask(10_000_000, |question| inventory.explain(question))
+    explain_in(&mut scenario.inventory(), scenario)
+}
+
+fn explain_in(inventory: &mut Inventory<TestEngine>, scenario: &Scenario) -> Option<Refusal> {
+    scenario.ask(10_000_000, |question| {
+        match inventory.allocate(question).verdict {
+            Verdict::Refused(refused) => Some(inventory.explain(question, refused)),
+            _ => None,
+        }
+    })
 }
 
 fn refused(scenario: &Scenario, claims: Vec<ResourceClaim>) -> bool {
@@ -28,7 +36,7 @@ fn refused(scenario: &Scenario, claims: Vec<ResourceClaim>) -> bool {
             claims: &claims,
             ..*question
         };
-        matches!(inventory.allocate(&question).verdict, Verdict::Refused)
+        matches!(inventory.allocate(&question).verdict, Verdict::Refused(_))
     })
 }
 
@@ -40,7 +48,7 @@ fn names_both_halves_and_who_holds_the_eighth() {
     let mut inventory = scenario.inventory();
     inventory.hold(&held[0], &"pod default/small".into());
     inventory.hold(&held[1], &"pod default/other".into());
-    let refusal = scenario.ask(10_000_000, |question| inventory.explain(question));
+    let refusal = explain_in(&mut inventory, &scenario);
     let refusal = refusal.expect("refused");
     assert_eq!(refusal.code(), "constraint/no-common-value");
     assert_eq!(
@@ -179,8 +187,8 @@ fn laws_hold_for_random_refusals() {
         let scenario = scenario(seed, 3 + seed % 7);
         let mut inventory = scenario.inventory();
         let answer = scenario.ask(1_000_000, |question| inventory.allocate(question));
-        let refusal = scenario.ask(1_000_000, |question| inventory.explain(question));
-        let is_refused = matches!(answer.verdict, Verdict::Refused);
+        let refusal = explain_in(&mut inventory, &scenario);
+        let is_refused = matches!(answer.verdict, Verdict::Refused(_));
         assert_eq!(refusal.is_some(), is_refused, "seed {seed}");
         let Some(refusal) = refusal else { continue };
         assert!(

@@ -15,11 +15,11 @@ fn check(seed: u64, devices: u64) -> &'static str {
         "seed {seed} ({devices}): gave up; plainly {} steps",
         plain.steps
     );
-    let thinking = scenario.ask(2_000_000, |question| inventory.allocate_thinking(question));
+    let pruned = scenario.ask(2_000_000, |question| inventory.allocate_pruned(question));
     assert_eq!(
         format!("{:?}", quick.verdict),
-        format!("{:?}", thinking.verdict),
-        "seed {seed} ({devices}): thinking from the first step on"
+        format!("{:?}", pruned.verdict),
+        "seed {seed} ({devices}): pruned from the first step on"
     );
     if matches!(plain.verdict, Verdict::GaveUp) {
         return "gave up";
@@ -33,21 +33,22 @@ fn check(seed: u64, devices: u64) -> &'static str {
     );
     match plain.verdict {
         Verdict::Fits(_) => "fits",
-        Verdict::Refused if plain.steps > 200 => "refused after a search",
-        Verdict::Refused => "refused",
+        Verdict::Refused(_) if plain.steps > 200 => "refused after a search",
+        Verdict::Refused(_) => "refused",
         Verdict::NodeError(_) => "node error",
         Verdict::Fatal(_) => "fatal",
         Verdict::GaveUp => "gave up",
     }
 }
 
-/// What passed over too much once: an alternative's own failure held for those after it; devices
-/// that several share counted once; room that a constraint is asked before; why an error comes no
-/// sooner. And what passed over too little: an error where too many devices seemed possible. The last
-/// three have an error that is easily overlooked: by a value that compares with none, by either of
-/// two constraints, with admin access.
-const FOUND: [u64; 10] = [
-    5_731, 26_567, 263_030, 793_430, 1_426_751, 2_066_614, 2_100_842, 61_095, 28_154, 22_787,
+/// Seeds that an earlier search got wrong. It skipped a solution or an error: because it took the
+/// failure of one subrequest for that of the next ones, counted a device once that several requests
+/// can share, checked the room of a device before its constraints, or took an error for later than it
+/// is. Or it found an error that upstream does not reach, where too many devices seemed possible. The
+/// last three have an error that is easily overlooked: a value that is equal to none, an error by
+/// either of two constraints, and one with admin access.
+const FOUND: [u64; 9] = [
+    5_731, 26_567, 263_030, 793_430, 1_426_751, 2_100_842, 61_095, 28_154, 22_787,
 ];
 
 #[test]
@@ -77,9 +78,9 @@ fn what_is_refused_before_all_was_tried_has_no_solution() {
         let mut inventory = scenario.inventory();
         let budget = 2_200;
         let early = scenario.ask(budget, |question| {
-            inventory.allocate_until_lost(question, 3)
+            inventory.allocate_errors_only(question, 3)
         });
-        if !matches!(early.verdict, Verdict::Refused) {
+        if !matches!(early.verdict, Verdict::Refused(_)) {
             continue;
         }
         let whole = scenario.ask(2_000_000, |question| inventory.allocate(question));

@@ -1,27 +1,25 @@
 //! What stands in the way of claims that are reduced to what their refusal rests on.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use trainyard_model::Text;
 use trainyard_model::refusal::{Blocked, Reason, ShutOut, Value, Want, Why};
 use trainyard_model::selector::Engine;
 use trainyard_model::taint::Effect;
 
-use crate::bits::Bits;
-use crate::constraints::Kind;
-use crate::inventory::{Element, Inventory};
-use crate::outcomes::outcomes;
-use crate::pools::Health;
-use crate::problem::{Choice, Problem, device_at};
-
-use super::TOLD;
+use super::NAMED;
+use crate::ids::{ConstraintIndex, DeviceIndex, ElementIndex, Id, SubrequestIndex};
+use crate::inventory::Inventory;
+use crate::inventory::devices::Element;
+use crate::inventory::pools::Health;
+use crate::problem::Problem;
+use crate::problem::constraints::Kind;
+use crate::problem::subrequests::{Subrequest, repels};
+use crate::set::Devices;
 
 pub(super) fn incomplete<E: Engine>(inventory: &Inventory<E>, problem: &Problem<'_>) -> Vec<Text> {
-    let pools = problem
-        .site
-        .pools
-        .iter()
-        .filter(|pool| pool.health == Health::Incomplete);
+    let pools = problem.available.view.pools.iter();
+    let pools = pools.filter(|pool| pool.health == Health::Incomplete);
     pools
         .map(|pool| {
             let (driver, name) = inventory.names.pool(pool.id);
@@ -45,17 +43,17 @@ impl<E: Engine> Scene<'_, '_, E> {
             .first()
             .map(|constraint| constraint.kind)
         {
-            Some(Kind::Match) => return self.no_common_value(0),
-            Some(Kind::Distinct) => return self.too_few_values(0),
+            Some(Kind::Match) => return self.no_common_value(ConstraintIndex::new(0)),
+            Some(Kind::Distinct) => return self.too_few_values(ConstraintIndex::new(0)),
             None => {}
         }
-        let options: Vec<usize> = (0..problem.options.len()).collect();
+        let options: Vec<SubrequestIndex> = problem.subrequest_indices().iter().collect();
         let wants: Vec<Want> = options.iter().map(|option| self.want(*option)).collect();
-        if let [slot] = problem.slots.as_slice() {
+        if let [request] = problem.requests.as_slice() {
             let starved = |want: &Want| want.free < want.wanted || want.wanted == 0;
-            if slot.listed && wants.iter().all(starved) {
+            if request.listed && wants.iter().all(starved) {
                 return Reason::NoAlternative {
-                    request: problem.options[0].request.name.clone(),
+                    request: problem.subrequests[options[0]].request.name.clone(),
                     blocked: self.blocked(&options),
                     wants,
                 };
@@ -70,14 +68,14 @@ impl<E: Engine> Scene<'_, '_, E> {
         let blocked = self.blocked(&options);
         let shared = options
             .iter()
-            .any(|option| !problem.options[*option].amounts.is_empty());
+            .any(|option| problem.subrequests[*option].shares());
         if shared {
             return Reason::CapacityExhausted { wants, blocked };
         }
-        let mut free = Bits::new(problem.len());
+        let mut free = Devices::new(problem.len());
         options
             .iter()
-            .for_each(|option| free.add(&problem.options[*option].open));
+            .for_each(|option| free.add(&problem.subrequests[*option].suitable));
         Reason::Competing {
             wants,
             free: free.len(),
@@ -85,9 +83,10 @@ impl<E: Engine> Scene<'_, '_, E> {
         }
     }
 
-    fn want(&self, option: usize) -> Want {
-        let (choice, bare) = (&self.problem.options[option], &self.bare.options[option]);
-        want(choice, bare.open.len(), choice.open.len())
+    fn want(&self, subrequest: SubrequestIndex) -> Want {
+        let wanted = &self.problem.subrequests[subrequest];
+        let bare = &self.bare.subrequests[subrequest];
+        want(wanted, bare.suitable.len(), wanted.suitable.len())
     }
 
     fn too_few(&mut self, want: Want) -> Reason {
@@ -102,7 +101,7 @@ impl<E: Engine> Scene<'_, '_, E> {
                 want,
             };
         }
-        let blocked = self.blocked(&[0]);
+        let blocked = self.blocked(&[SubrequestIndex::new(0)]);
         let is_short = |blocked: &Blocked| matches!(blocked.why, Why::Capacity(_));
         if blocked.iter().any(is_short) {
             return Reason::CapacityExhausted {
@@ -115,25 +114,29 @@ impl<E: Engine> Scene<'_, '_, E> {
 
     /// How many devices each selector of the only request shuts out, and what else does.
     fn shut_out(&mut self) -> Vec<ShutOut> {
-        let choice = &self.problem.options[0];
-        let expressions = choice.class.selectors.iter().chain(&choice.query.selectors);
-        let mut left = Bits::new(self.problem.len());
-        (0..self.problem.len()).for_each(|place| left.insert(place));
+        let wanted = &self.problem.subrequests[SubrequestIndex::new(0)];
+        let expressions = wanted.class.selectors.iter().chain(&wanted.query.selectors);
+        let mut left = Devices::all(self.problem.len());
         let mut result = Vec::new();
-        for (index, (program, expression)) in choice.selectors.iter().zip(expressions).enumerate() {
+        let Inventory {
+            engine,
+            programs,
+            slices,
+            views,
+            ..
+        } = &mut *self.inventory;
+        for (index, (program, expression)) in wanted.selectors.iter().zip(expressions).enumerate() {
             let before = left.len();
-            for at in 0..self.problem.len() {
-                let slice = self.problem.slice_at(at);
-                let device = self.problem.place(at).device as usize;
-                if !outcomes(self.inventory, *program, slice).yes.has(device) {
-                    left.remove(at);
-                }
-            }
+            left.retain(|device| {
+                let (slice, at) = self.problem.available.view.position(device);
+                let outcomes = views.outcomes(engine, programs, slices, (*program, slice));
+                outcomes.yes.has(DeviceIndex::new(at))
+            });
             let devices = before - left.len();
             if devices > 0 {
                 result.push(ShutOut {
-                    by: if index < choice.class_selectors {
-                        format!("class {}", choice.class.name).into()
+                    by: if index < wanted.class_selectors {
+                        format!("class {}", wanted.class.name).into()
                     } else {
                         "selector".into()
                     },
@@ -143,7 +146,7 @@ impl<E: Engine> Scene<'_, '_, E> {
             }
         }
         if !left.is_empty() {
-            let asked = choice.query.capacity.iter().flatten();
+            let asked = wanted.query.capacity.iter().flatten();
             let asked: Vec<_> = asked
                 .map(|(name, amount)| format!("{name} {amount}"))
                 .collect();
@@ -161,36 +164,34 @@ impl<E: Engine> Scene<'_, '_, E> {
     }
 
     /// Devices that match one of the options but cannot be had by it.
-    fn blocked(&self, options: &[usize]) -> Vec<Blocked> {
-        let mut seen = Bits::new(self.problem.len());
+    fn blocked(&self, subrequests: &[SubrequestIndex]) -> Vec<Blocked> {
+        let mut seen = Devices::new(self.problem.len());
         let mut blocked = Vec::new();
-        for option in options {
-            let (choice, bare) = (&self.problem.options[*option], &self.bare.options[*option]);
-            for place in bare.open.iter() {
-                if !choice.open.has(place) && !seen.has(place) {
-                    seen.insert(place);
-                    blocked.push(self.block(choice, place));
+        for subrequest in subrequests {
+            let wanted = &self.problem.subrequests[*subrequest];
+            for device in self.bare.subrequests[*subrequest].suitable.iter() {
+                if !wanted.suitable.has(device) && !seen.has(device) {
+                    seen.insert(device);
+                    blocked.push(self.block(wanted, device));
                 }
             }
         }
         blocked
     }
 
-    fn block(&self, choice: &Choice<'_>, place: usize) -> Blocked {
-        let used = self.inventory.allocated.get(self.problem.key(place));
-        let (_, device) = device_at(self.inventory, self.problem, place);
-        let why = if self.problem.held.has(place) && !choice.admin {
+    fn block(&self, wanted: &Subrequest<'_>, device: DeviceIndex) -> Blocked {
+        let available = &self.problem.available;
+        let slices = &self.inventory.slices;
+        let used = self.inventory.allocated.get(available.view.key(device));
+        let (_, source) = available.view.source(slices, device);
+        let why = if available.held.has(device) && !wanted.admin {
             Why::Held(used.map(|used| used.holders()).unwrap_or_default())
         } else if let Some(used) = used.filter(|used| used.shared()) {
             Why::Capacity(used.holders())
         } else {
-            let tolerations = choice.query.tolerations.as_deref().unwrap_or_default();
-            let taint = device.taints.iter().find(|taint| {
-                matches!(taint.effect, Effect::NoSchedule | Effect::NoExecute)
-                    && !tolerations
-                        .iter()
-                        .any(|toleration| toleration.tolerates(taint))
-            });
+            let tolerations = wanted.query.tolerations.as_deref().unwrap_or_default();
+            let mut taints = source.taints.iter();
+            let taint = taints.find(|taint| repels(taint, tolerations));
             match taint {
                 Some(taint) => {
                     let effect = match taint.effect {
@@ -203,46 +204,47 @@ impl<E: Engine> Scene<'_, '_, E> {
             }
         };
         Blocked {
-            device: self.inventory.device_id(self.problem, place),
+            device: available.view.device_id(slices, device),
             why,
         }
     }
 
-    fn no_common_value(&self, index: usize) -> Reason {
-        let (constraint, bare) = (
-            &self.problem.constraints[index],
-            &self.bare.constraints[index],
-        );
-        let options: Vec<usize> = (0..self.problem.options.len())
-            .filter(|option| self.column(*option, index).is_some())
-            .collect();
+    /// The subrequests to which a constraint applies.
+    fn constrained(&self, constraint: ConstraintIndex) -> Vec<SubrequestIndex> {
+        let all = self.problem.subrequest_indices().iter();
+        let applies = |subrequest: &SubrequestIndex| {
+            let wanted = &self.problem.subrequests[*subrequest];
+            wanted.column(constraint).is_some()
+        };
+        all.filter(applies).collect()
+    }
+
+    fn no_common_value(&self, index: ConstraintIndex) -> Reason {
+        let constraint = &self.problem.constraints[index];
+        let bare = &self.bare.constraints[index].values;
+        let options = self.constrained(index);
         let mut values: Vec<Value> = Vec::new();
-        for (number, element) in bare.values.elements.iter().enumerate() {
+        for (number, element) in bare.elements() {
             let mut value = Value {
-                value: self.value_text(element.as_ref()),
+                value: self.value_text(element),
                 wants: Vec::new(),
                 blocked: Vec::new(),
             };
             for option in &options {
-                let column = self.column(*option, index).unwrap_or_default();
-                let choice = &self.problem.options[*option];
-                let with = |place: &usize| {
-                    let set = bare.values.columns[column][*place] as usize;
-                    bare.values
-                        .sets
-                        .get(set)
-                        .is_some_and(|set| set.contains(&(number as u32)))
+                let wanted = &self.problem.subrequests[*option];
+                let with = |device: &DeviceIndex| {
+                    let column = wanted.column(index).expect("the constraint applies");
+                    let set = bare.set(column, *device);
+                    bare.elements_of(set).contains(&number)
                 };
-                let matching: Vec<usize> = self.bare.options[*option]
-                    .open
+                let matching = self.bare.subrequests[*option].suitable.iter();
+                let matching: Vec<DeviceIndex> = matching.filter(with).collect();
+                let (free, taken): (Vec<DeviceIndex>, Vec<DeviceIndex>) = matching
                     .iter()
-                    .filter(with)
-                    .collect();
-                let (free, taken): (Vec<usize>, Vec<usize>) =
-                    matching.iter().partition(|place| choice.open.has(**place));
-                value.wants.push(want(choice, matching.len(), free.len()));
-                for place in taken {
-                    let blocked = self.block(choice, place);
+                    .partition(|device| wanted.suitable.has(**device));
+                value.wants.push(want(wanted, matching.len(), free.len()));
+                for device in taken {
+                    let blocked = self.block(wanted, device);
                     if !value.blocked.contains(&blocked) {
                         value.blocked.push(blocked);
                     }
@@ -257,7 +259,7 @@ impl<E: Engine> Scene<'_, '_, E> {
         if values.iter().any(could) {
             values.retain(could);
         }
-        values.truncate(TOLD);
+        values.truncate(NAMED);
         Reason::NoCommonValue {
             attribute: constraint.attribute.clone(),
             wants: options.iter().map(|option| self.want(*option)).collect(),
@@ -265,18 +267,16 @@ impl<E: Engine> Scene<'_, '_, E> {
         }
     }
 
-    fn too_few_values(&self, index: usize) -> Reason {
+    fn too_few_values(&self, index: ConstraintIndex) -> Reason {
         let constraint = &self.problem.constraints[index];
-        let options: Vec<usize> = (0..self.problem.options.len())
-            .filter(|option| self.column(*option, index).is_some())
-            .collect();
-        let mut values: BTreeMap<u32, ()> = BTreeMap::new();
+        let options = self.constrained(index);
+        let mut values: BTreeSet<ElementIndex> = BTreeSet::new();
         for option in &options {
-            let column = self.column(*option, index).unwrap_or_default();
-            for place in self.problem.options[*option].open.iter() {
-                let set = constraint.values.columns[column][place] as usize;
-                let elements = constraint.values.sets.get(set).into_iter().flatten();
-                values.extend(elements.map(|element| (*element, ())));
+            let wanted = &self.problem.subrequests[*option];
+            let column = wanted.column(index).expect("the constraint applies");
+            for device in wanted.suitable.iter() {
+                let set = constraint.values.set(column, device);
+                values.extend(constraint.values.elements_of(set));
             }
         }
         Reason::TooFewValues {
@@ -289,34 +289,34 @@ impl<E: Engine> Scene<'_, '_, E> {
 
     /// Whether the counters are to blame: the first of which there would have to be more.
     fn short_of_counters(&self, wants: &[Want]) -> Option<Reason> {
-        let counters = &self.problem.counters;
+        let counters = &self.problem.available.counters;
         let mut least: Vec<i128> = vec![0; counters.available.len()];
-        // Whether some device that takes from it has to be taken: a counter may have less than nothing.
+        // Whether a device that consumes it has to be taken: a counter may have less than nothing.
         let mut touched = vec![false; counters.available.len()];
-        let taken = |place: usize, counter: usize| {
-            let taken = self.problem.counters.consumption(place);
+        let taken = |device: DeviceIndex, counter: usize| {
+            let taken = counters.consumption(device);
             let taken = taken.into_iter().flat_map(|taken| &taken.amounts);
             let own = taken.filter(move |(other, _)| *other as usize == counter);
             own.map(|(_, amount)| *amount)
                 .reduce(|one, other| one + other)
         };
-        for choice in &self.problem.options {
-            let need = usize::try_from(choice.need).unwrap_or(0);
+        for wanted in &self.problem.subrequests {
+            let count = usize::try_from(wanted.count).unwrap_or(0);
             for (counter, sum) in least.iter_mut().enumerate() {
-                let amounts = choice.open.iter().map(|place| taken(place, counter));
+                let amounts = wanted.suitable.iter().map(|device| taken(device, counter));
                 let amounts: Vec<Option<i128>> = amounts.collect();
                 let spared = amounts.iter().filter(|amount| amount.is_none()).count();
-                touched[counter] |= spared < need;
+                touched[counter] |= spared < count;
                 let mut amounts: Vec<i128> =
                     amounts.into_iter().map(Option::unwrap_or_default).collect();
                 amounts.sort_unstable();
-                *sum += amounts.iter().take(need).sum::<i128>();
+                *sum += amounts.iter().take(count).sum::<i128>();
             }
         }
         let mut sums = least.iter().zip(&counters.available).zip(touched);
         let short = sums.position(|((least, left), touched)| touched && least > left)?;
         let (name, left) = (&counters.names[short], counters.available[short]);
-        let pool = &self.problem.site.pools[name.pool as usize];
+        let pool = &self.problem.available.view.pools[name.pool];
         let (driver, pool) = self.inventory.names.pool(pool.id);
         let left = trainyard_model::quantity::Quantity::new(left, -9, Default::default());
         Some(Reason::CounterExhausted {
@@ -326,12 +326,6 @@ impl<E: Engine> Scene<'_, '_, E> {
             counter: name.counter.clone(),
             left: left.to_string().into(),
         })
-    }
-
-    fn column(&self, option: usize, constraint: usize) -> Option<usize> {
-        let constraints = &self.problem.options[option].constraints;
-        let found = constraints.iter().find(|(index, _)| *index == constraint);
-        found.map(|(_, column)| *column)
     }
 
     fn value_text(&self, element: Option<&Element>) -> Text {
@@ -346,11 +340,11 @@ impl<E: Engine> Scene<'_, '_, E> {
     }
 }
 
-fn want(choice: &Choice<'_>, matching: usize, free: usize) -> Want {
+fn want(wanted: &Subrequest<'_>, matching: usize, free: usize) -> Want {
     Want {
-        request: choice.name().into(),
-        class: choice.class.name.clone(),
-        wanted: usize::try_from(choice.need).unwrap_or(0),
+        request: wanted.name().into(),
+        class: wanted.class.name.clone(),
+        wanted: usize::try_from(wanted.count).unwrap_or(0),
         matching,
         free,
     }

@@ -237,9 +237,9 @@ impl Scenario {
         self.ask(&mut loaded, budget, |inventory, question| {
             let answer = inventory.allocate(question);
             let mut reply = Reply::new(&self.name, &answer);
-            if let Verdict::Refused = answer.verdict {
-                let reason = inventory.explain(question);
-                reply.reasons = reason.iter().map(Proof::from).collect();
+            if let Verdict::Refused(refused) = answer.verdict {
+                let reason = inventory.explain(question, refused);
+                reply.reasons = vec![Proof::from(&reason)];
             }
             reply.upstream_steps = upstream_cap
                 .map(|cap| inventory.upstream_steps(question, Order::Combinations, cap));
@@ -267,7 +267,7 @@ impl Reply {
             }
             Verdict::NodeError(error) => reply.error = Some(error.to_string()),
             Verdict::Fatal(error) => reply.error = Some(error.to_string()),
-            Verdict::Refused | Verdict::GaveUp => {}
+            Verdict::Refused(_) | Verdict::GaveUp => {}
         }
         reply
     }
@@ -277,7 +277,7 @@ impl Reply {
 pub fn outcome(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Fits(_) => "allocated",
-        Verdict::Refused => "refused",
+        Verdict::Refused(_) => "refused",
         Verdict::NodeError(_) => "node-error",
         Verdict::Fatal(_) => "fatal",
         Verdict::GaveUp => "gave-up",

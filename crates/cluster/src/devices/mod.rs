@@ -194,15 +194,15 @@ impl Devices {
                 let rejection = Rejection::new(code_of(&error), error.to_string());
                 return Err(Failure::Error(Arc::new(rejection)));
             }
-            Verdict::Refused => match self.allocator.explain(&question) {
-                Some(proof) => Rejection {
+            Verdict::Refused(refused) => {
+                let proof = self.allocator.explain(&question, refused);
+                Rejection {
                     code: proof.code(),
                     message: proof.to_string(),
                     details: proof.details(),
                     proof: Some(Arc::new(proof)),
-                },
-                None => Rejection::new("claim/refused", "the claims do not fit".to_owned()),
-            },
+                }
+            }
             Verdict::NodeError(error) => Rejection::new("claim/invalid-pool", error.to_string()),
             Verdict::GaveUp => {
                 let message = format!("the search was given up after {} steps", answer.steps);

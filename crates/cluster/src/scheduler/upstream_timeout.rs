@@ -1,7 +1,7 @@
 //! Claims that are answered here at once, but on which kube-scheduler's own search reaches its limit of
 //! ten seconds a node.
 
-use trainyard_allocator::LOST;
+use trainyard_allocator::SCHEDULER_STEPS;
 use trainyard_model::Text;
 use trainyard_model::gates::Version;
 
@@ -33,7 +33,7 @@ impl UpstreamTimeout {
 
     /// Stable.
     pub fn code(&self) -> &'static str {
-        if self.steps > LOST {
+        if self.steps > SCHEDULER_STEPS {
             "scheduler/will-give-up"
         } else {
             "scheduler/may-give-up"
@@ -43,7 +43,11 @@ impl UpstreamTimeout {
     /// For a person, with the remedy.
     pub fn message(&self, version: Version) -> String {
         let fits = if self.fits { "fit" } else { "do not fit" };
-        let will = if self.steps > LOST { "will" } else { "may" };
+        let will = if self.steps > SCHEDULER_STEPS {
+            "will"
+        } else {
+            "may"
+        };
         let then = match version {
             Version::V1_37 => "which ends the pod's whole attempt",
             _ => "which leaves that node out",

@@ -3,29 +3,30 @@
 //! A refusal is reduced by asking again without one claim, request or constraint after the other:
 //! what is left is refused, and without any part of it the rest is not. What stands in the way is
 //! read off the same problem with nothing in use and no taints.
+//!
+//! A question that takes too long to be asked again in parts is cited whole.
 
 mod scene;
 
 use trainyard_model::Text;
-use trainyard_model::claim::ResourceClaim;
+use trainyard_model::claim::{AllocationMode, DeviceQuery, ResourceClaim};
 use trainyard_model::features::Feature;
 use trainyard_model::refusal::{Cited, Reason, Refusal, Remedy, Why};
 use trainyard_model::selector::Engine;
 use trainyard_model::slice::DeviceId;
 
-use crate::allocate::solve;
-use crate::allocated::Use;
 use crate::inventory::Inventory;
-use crate::problem::{prepare, wants_all};
-use crate::search::End;
-use crate::verdict::{Question, claim_name};
+use crate::problem::Problem;
+use crate::search::attempts::End;
+use crate::search::strategy::Strategy;
+use crate::verdict::{Question, Refused, claim_name};
 use scene::{Scene, incomplete};
 
-/// Steps that one question of the many may take.
+/// Steps that a variation of the question may take.
 const STEPS: u64 = 20_000;
 
-/// Values and devices that are worth telling.
-const TOLD: usize = 8;
+/// How many values and holders a reason names at most.
+const NAMED: usize = 8;
 
 /// How a variation ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +38,8 @@ enum Fit {
 }
 
 impl<E: Engine> Inventory<E> {
-    /// Why the question is refused; `None` if it is not.
-    pub fn explain(&mut self, question: &Question<'_>) -> Option<Refusal> {
-        if self.fit(question, question.claims) != Fit::Refused {
-            return None;
-        }
+    /// Why a question is refused that was just asked.
+    pub fn explain(&mut self, question: &Question<'_>, _: Refused) -> Refusal {
         let core = self.reduce(question);
         let claims: Vec<&ResourceClaim> = core.iter().map(|(_, part)| &part.claim).collect();
         let reduced = Question {
@@ -50,11 +48,11 @@ impl<E: Engine> Inventory<E> {
         };
         let reason = self.reason(&reduced);
         let remedies = self.remedies(question, &core, &reason);
-        Some(Refusal {
+        Refusal {
             cited: core.iter().map(|(index, part)| part.cite(*index)).collect(),
             reason,
             remedies,
-        })
+        }
     }
 
     fn fit(&mut self, question: &Question<'_>, claims: &[&ResourceClaim]) -> Fit {
@@ -63,10 +61,10 @@ impl<E: Engine> Inventory<E> {
             budget: STEPS,
             ..*question
         };
-        let Ok(problem) = prepare(self, &question) else {
+        let Ok(problem) = Problem::of(self, &question) else {
             return Fit::Unknown;
         };
-        match solve(&problem, question.budget).0 {
+        match Strategy::default().solve(&problem, question.budget).0 {
             End::Found(..) => Fit::Fits,
             End::Nothing => Fit::Refused,
             End::Exceeded | End::Fatal(_) | End::OutOfSteps => Fit::Unknown,
@@ -135,7 +133,7 @@ impl<E: Engine> Inventory<E> {
 
     /// What is the matter with claims that are reduced.
     fn reason(&mut self, question: &Question<'_>) -> Reason {
-        let problem = match prepare(self, question) {
+        let problem = match Problem::of(self, question) {
             Ok(problem) => problem,
             Err(_) => return Reason::NoDevices,
         };
@@ -145,7 +143,7 @@ impl<E: Engine> Inventory<E> {
             ..*question
         };
         let allocated = std::mem::take(&mut self.allocated);
-        let bare = prepare(self, &bare);
+        let bare = Problem::of(self, &bare);
         self.allocated = allocated;
         let Ok(bare) = bare else {
             return Reason::NoDevices;
@@ -363,7 +361,7 @@ impl Part {
     }
 }
 
-/// Who stands in the way, with what.
+/// The holders of devices that stand in the way, each with these devices.
 fn holders(reason: &Reason) -> Vec<(Text, Vec<&DeviceId>)> {
     let values = match reason {
         Reason::NoCommonValue { values, .. } => values.as_slice(),
@@ -385,22 +383,10 @@ fn holders(reason: &Reason) -> Vec<(Text, Vec<&DeviceId>)> {
             }
         }
     }
-    holders.truncate(TOLD);
+    holders.truncate(NAMED);
     holders
 }
 
-impl Use {
-    /// The use of all but one holder. What that one's share took is not known apart from the
-    /// others', so it counts as given back only with the last share.
-    fn without(&self, holder: &Text) -> Use {
-        let mut rest = self.clone();
-        rest.exclusive.retain(|other| *other != *holder);
-        if let Some(shares) = &mut rest.shares {
-            shares.holders.retain(|_, other| other != holder);
-            if shares.holders.is_empty() {
-                rest.shares = None;
-            }
-        }
-        rest
-    }
+fn wants_all(query: &DeviceQuery) -> bool {
+    query.mode == AllocationMode::All
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use trainyard_model::Text;
 use trainyard_model::quantity::Quantity;
 
-use crate::names::{Name, PoolId};
+use super::names::{Name, PoolId};
 
 /// Pool and device, as numbers.
 pub(crate) type DeviceKey = (PoolId, Name);
@@ -48,8 +48,26 @@ impl Use {
         self.shares.as_ref()?.capacity.as_ref()
     }
 
-    fn is_unused(&self) -> bool {
-        !self.any()
+    /// Holders of the whole device, then of shares.
+    pub fn holders(&self) -> Vec<Text> {
+        let shares = self.shares.iter();
+        let shares = shares.flat_map(|shares| shares.holders.values());
+        self.exclusive.iter().chain(shares).cloned().collect()
+    }
+
+    /// The use of all but one holder. How much that one's share took is not recorded, so it counts
+    /// as given back only with the last share.
+    #[must_use]
+    pub fn without(&self, holder: &Text) -> Use {
+        let mut rest = self.clone();
+        rest.exclusive.retain(|other| *other != *holder);
+        if let Some(shares) = &mut rest.shares {
+            shares.holders.retain(|_, other| other != holder);
+            if shares.holders.is_empty() {
+                rest.shares = None;
+            }
+        }
+        rest
     }
 }
 
@@ -146,7 +164,7 @@ impl Allocated {
                 *capacity = None;
             }
         }
-        if used.is_unused() {
+        if !used.any() {
             self.take(key);
         }
     }

@@ -12,34 +12,33 @@ use trainyard_model::features::Feature;
 use trainyard_model::node::{NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
 use trainyard_model::selector::Engine;
 
-use crate::capacity;
-use crate::inventory::Inventory;
-use crate::options::is_experimental;
-use crate::problem::{Choice, Problem, device_at};
-use crate::state::Pick;
+use crate::ids::{ClaimIndex, Id, SubrequestIndex};
+use crate::inventory::pools::is_experimental;
+use crate::inventory::{Inventory, NIL_SHARE};
+use crate::problem::subrequests::Subrequest;
+use crate::problem::{Problem, capacity};
+use crate::search::state::Pick;
 use crate::verdict::{Fatal, claim_name};
-
-/// The share id of every share: whoever writes the claim puts a random one in its place.
-pub const NIL_SHARE: &str = "00000000-0000-0000-0000-000000000000";
 
 /// One allocation a claim.
 pub(crate) fn write<E: Engine>(
     inventory: &Inventory<E>,
     problem: &Problem<'_>,
     picks: &[Pick],
-    selected: &[usize],
+    selected: &[SubrequestIndex],
 ) -> Result<Vec<AllocationResult>, Fatal> {
     let mut rest = picks;
     let mut results = Vec::with_capacity(problem.claims.len());
     for (index, claim) in problem.claims.iter().enumerate() {
-        let own = |pick: &Pick| problem.options[pick.option].claim == index;
+        let index = ClaimIndex::new(index);
+        let own = |pick: &Pick| problem.subrequests[pick.subrequest].claim == index;
         let count = rest.iter().take_while(|pick| own(pick)).count();
         let (picks, others) = rest.split_at(count);
         rest = others;
-        let slots = problem.claim_slots[index].clone();
+        let requests = problem.claim_requests[index];
         results.push(AllocationResult {
             results: device_results(inventory, problem, picks),
-            config: config(problem, claim, &selected[slots]),
+            config: config(problem, claim, requests.of(selected)),
             node_selector: node_selector(inventory, problem, claim, picks)?,
         });
     }
@@ -51,26 +50,30 @@ fn device_results<E: Engine>(
     problem: &Problem<'_>,
     picks: &[Pick],
 ) -> Vec<DeviceResult> {
-    let conditions = problem.features.has(Feature::DeviceBindingAndStatus);
-    let mut name: Option<(usize, Text)> = None;
+    let view = &problem.available.view;
+    let conditions = problem
+        .available
+        .features
+        .has(Feature::DeviceBindingAndStatus);
+    let mut name: Option<(SubrequestIndex, Text)> = None;
     let mut results = Vec::with_capacity(picks.len());
     for pick in picks {
-        let choice = &problem.options[pick.option];
-        let (slice, device) = device_at(inventory, problem, pick.place);
-        let is_multi = problem.multi().has(pick.place);
+        let wanted = &problem.subrequests[pick.subrequest];
+        let (slice, device) = view.source(&inventory.slices, pick.device);
+        let is_multi = problem.multi().has(pick.device);
         let request = match &name {
-            Some((option, name)) if *option == pick.option => name.clone(),
-            _ if choice.request.first_available.is_empty() => choice.request.name.clone(),
-            _ => choice.name().into(),
+            Some((subrequest, name)) if *subrequest == pick.subrequest => name.clone(),
+            _ if wanted.request.first_available.is_empty() => wanted.request.name.clone(),
+            _ => wanted.name().into(),
         };
-        name = Some((pick.option, request.clone()));
+        name = Some((pick.subrequest, request.clone()));
         results.push(DeviceResult {
             request,
             driver: slice.driver.clone(),
             pool: slice.pool.name.clone(),
             device: device.name.clone(),
-            admin_access: choice.admin,
-            tolerations: choice.query.tolerations.clone(),
+            admin_access: wanted.admin,
+            tolerations: wanted.query.tolerations.clone(),
             binding_conditions: device.binding_conditions.clone().filter(|_| conditions),
             binding_failure_conditions: device
                 .binding_failure_conditions
@@ -78,11 +81,11 @@ fn device_results<E: Engine>(
                 .filter(|_| conditions),
             share_id: is_multi.then(|| NIL_SHARE.into()),
             consumed_capacity: if is_multi {
-                consumed(problem, choice, device)
+                consumed(problem, wanted, device)
             } else {
                 None
             },
-            skip_node_operations: if is_experimental(problem.features) {
+            skip_node_operations: if is_experimental(problem.available.features) {
                 slice.skip_node_operations.clone()
             } else {
                 Vec::new()
@@ -94,11 +97,14 @@ fn device_results<E: Engine>(
 
 fn consumed(
     problem: &Problem<'_>,
-    choice: &Choice<'_>,
+    wanted: &Subrequest<'_>,
     device: &trainyard_model::device::Device,
 ) -> Option<BTreeMap<Text, trainyard_model::quantity::Quantity>> {
-    let fractional = problem.features.has(Feature::FractionalCapacityRange);
-    let amounts = capacity::consumed(choice.query.capacity.as_ref(), device, fractional);
+    let fractional = problem
+        .available
+        .features
+        .has(Feature::FractionalCapacityRange);
+    let amounts = capacity::consumed(wanted.query.capacity.as_ref(), device, fractional);
     let amounts = amounts.ok().flatten()?;
     let names = device.capacity.keys().cloned();
     let amounts: BTreeMap<_, _> = names.zip(amounts).collect();
@@ -108,19 +114,23 @@ fn consumed(
 fn config(
     problem: &Problem<'_>,
     claim: &ResourceClaim,
-    selected: &[usize],
+    selected: &[SubrequestIndex],
 ) -> Vec<AllocationConfig> {
     let mut config: Vec<AllocationConfig> = Vec::new();
     let mut ranges: Vec<(&Text, std::ops::Range<usize>)> = Vec::new();
-    let chosen = || selected.iter().map(|option| &problem.options[*option]);
-    for choice in chosen() {
-        if choice.class.config.is_empty() {
+    let chosen = || {
+        selected
+            .iter()
+            .map(|subrequest| &problem.subrequests[*subrequest])
+    };
+    for wanted in chosen() {
+        if wanted.class.config.is_empty() {
             continue;
         }
-        let name: Text = choice.name().into();
+        let name: Text = wanted.name().into();
         let known = ranges
             .iter()
-            .find(|(class, _)| **class == choice.class.name);
+            .find(|(class, _)| **class == wanted.class.name);
         if let Some((_, range)) = known {
             for entry in &mut config[range.clone()] {
                 entry.requests.push(name.clone());
@@ -128,25 +138,25 @@ fn config(
             continue;
         }
         let start = config.len();
-        config.extend(choice.class.config.iter().map(|opaque| AllocationConfig {
+        config.extend(wanted.class.config.iter().map(|opaque| AllocationConfig {
             source: ConfigSource::Class,
             requests: vec![name.clone()],
             opaque: opaque.clone(),
         }));
-        ranges.push((&choice.class.name, start..config.len()));
+        ranges.push((&wanted.class.name, start..config.len()));
     }
     if claim.config.is_empty() && config.is_empty() {
         return config;
     }
-    let meant = |requests: &[Text], choice: &Choice<'_>| {
-        requests.contains(&choice.request.name)
-            || (!choice.request.first_available.is_empty() && {
-                let name = choice.name();
+    let meant = |requests: &[Text], wanted: &Subrequest<'_>| {
+        requests.contains(&wanted.request.name)
+            || (!wanted.request.first_available.is_empty() && {
+                let name = wanted.name();
                 requests.iter().any(|request| **request == *name)
             })
     };
     for entry in &claim.config {
-        if entry.requests.is_empty() || chosen().any(|choice| meant(&entry.requests, choice)) {
+        if entry.requests.is_empty() || chosen().any(|wanted| meant(&entry.requests, wanted)) {
             config.push(AllocationConfig {
                 source: ConfigSource::Claim,
                 requests: entry.requests.clone(),
@@ -156,7 +166,7 @@ fn config(
     }
     for entry in &mut config {
         // Empty means all.
-        if chosen().all(|choice| meant(&entry.requests, choice)) {
+        if chosen().all(|wanted| meant(&entry.requests, wanted)) {
             entry.requests.clear();
         }
     }
@@ -169,9 +179,10 @@ fn node_selector<E: Engine>(
     claim: &ResourceClaim,
     picks: &[Pick],
 ) -> Result<Option<NodeSelector>, Fatal> {
+    let view = &problem.available.view;
     let mut term = NodeSelectorTerm::default();
     for pick in picks {
-        let (slice, device) = device_at(inventory, problem, pick.place);
+        let (slice, device) = view.source(&inventory.slices, pick.device);
         let (name, selector) = if slice.per_device_node_selection == Some(true) {
             (&device.node_name, &device.node_selector)
         } else {
@@ -181,7 +192,7 @@ fn node_selector<E: Engine>(
             let here = NodeSelectorRequirement {
                 key: "metadata.name".into(),
                 operator: "In".into(),
-                values: vec![problem.node.name.clone()],
+                values: vec![problem.available.node.name.clone()],
             };
             return Ok(Some(NodeSelector {
                 terms: vec![NodeSelectorTerm {

@@ -1,16 +1,17 @@
 //! Counters that the devices of a pool share (KEP-4815), and the compatibility groups of devices
-//! that take from one counter set (KEP-5963).
+//! that consume from one counter set (KEP-5963).
 //!
 //! Source: `checkAvailableCounters`, `compatibility_groups.go` of upstream's allocator.
 
 use trainyard_model::Text;
 use trainyard_model::device::CounterConsumption;
-use trainyard_model::features::Feature;
-use trainyard_model::selector::Engine;
+use trainyard_model::features::{Feature, Features};
 
-use crate::inventory::Inventory;
-use crate::pools::{Health, Pool};
-use crate::problem::Problem;
+use crate::ids::{DeviceIndex, Id};
+use crate::inventory::allocated::Allocated;
+use crate::inventory::pools::{Health, Pool};
+use crate::inventory::slices::Slices;
+use crate::inventory::view::View;
 
 /// The groups that all devices on a counter set have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,7 +19,7 @@ pub(crate) enum Common {
     /// No device yet.
     #[default]
     Anything,
-    /// Devices without groups, which tolerate only their like.
+    /// Devices without groups, which tolerate only devices without groups.
     None,
     Groups(Vec<Text>),
 }
@@ -57,7 +58,7 @@ pub(crate) struct Consumption {
 }
 
 impl Consumption {
-    /// Whether all counter sets take the device besides those that are on them. Two entries for one
+    /// Whether the device is compatible with those that already consume from its counter sets. Two entries for one
     /// set (which validation refuses) narrow it one after the other.
     pub fn is_admitted(&self, common: &[Common]) -> bool {
         self.groups.iter().enumerate().all(|(at, (set, groups))| {
@@ -71,10 +72,11 @@ impl Consumption {
     }
 }
 
-/// A counter, for the reader.
+/// What a counter is called, for reasons.
 #[derive(Debug, Clone)]
 pub(crate) struct CounterName {
-    pub pool: u32,
+    /// Which pool of the view.
+    pub pool: usize,
     pub set: Text,
     pub counter: Text,
 }
@@ -82,60 +84,64 @@ pub(crate) struct CounterName {
 /// The counters of all pools.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// What is left before the call, in billionths.
+    /// What is left before the question, in billionths.
     pub available: Vec<i128>,
     pub names: Vec<CounterName>,
-    /// The groups in common before the call, by counter set.
+    /// The groups in common before the question, by counter set.
     pub common: Vec<Common>,
-    /// By place; `None` for devices that take nothing. Empty where no device takes anything.
+    /// By device; `None` for devices that consume nothing. Empty where no device consumes anything.
     consumption: Vec<Option<Box<Consumption>>>,
     /// Pools of which some counter is below zero and stays so.
-    overdrawn: Vec<u32>,
+    overdrawn: Vec<usize>,
 }
 
 impl Counters {
-    pub fn of<E: Engine>(inventory: &Inventory<E>, problem: &Problem<'_>) -> Counters {
+    pub fn of<D>(
+        slices: &Slices<D>,
+        allocated: &Allocated,
+        view: &View,
+        features: Features,
+    ) -> Counters {
         let mut counters = Counters::default();
-        for (at, pool) in problem.site.pools.iter().enumerate() {
+        for (at, pool) in view.pools.iter().enumerate() {
             if pool.health == Health::Usable && !pool.counters.is_empty() {
-                counters.add_pool(inventory, problem, at, pool);
+                let grouped = features.has(Feature::CompatibilityGroups);
+                counters.add_pool(slices, allocated, (view, at, pool), grouped);
             }
         }
         counters
     }
 
-    fn add_pool<E: Engine>(
+    fn add_pool<D>(
         &mut self,
-        inventory: &Inventory<E>,
-        problem: &Problem<'_>,
-        at: usize,
-        pool: &Pool,
+        slices: &Slices<D>,
+        allocated: &Allocated,
+        (view, at, pool): (&View, usize, &Pool),
+        grouped: bool,
     ) {
         let first = self.available.len();
         // First counter and number of each set.
         let mut sets = Vec::new();
         for slice in &pool.counters {
-            for set in &inventory.slice(*slice).source.shared_counters {
+            for set in &slices.get(*slice).source.shared_counters {
                 let number = self.common.len() as u32;
                 sets.push((set, self.available.len() as u32, number));
                 self.common.push(Common::Anything);
                 for (counter, amount) in &set.counters {
                     self.available.push(amount.nanos());
                     self.names.push(CounterName {
-                        pool: at as u32,
+                        pool: at,
                         set: set.name.clone(),
                         counter: counter.clone(),
                     });
                 }
             }
         }
-        let grouped = problem.features.has(Feature::CompatibilityGroups);
         let consumption = |consumed: &[CounterConsumption]| {
             let mut result = Consumption::default();
             for entry in consumed {
-                let found = sets
-                    .iter()
-                    .find(|(set, _, _)| set.name == entry.counter_set);
+                let mut sets = sets.iter();
+                let found = sets.find(|(set, _, _)| set.name == entry.counter_set);
                 let (set, base, number) = found.expect("a usable pool has the sets it names");
                 for (name, amount) in &entry.counters {
                     let offset = set.counters.keys().position(|counter| counter == name);
@@ -151,12 +157,10 @@ impl Counters {
             result
         };
         for index in pool.slices.iter().chain(&pool.elsewhere) {
-            let slice = inventory.slice(*index);
+            let slice = slices.get(*index);
             for (device, source) in slice.devices.iter().zip(slice.source.devices.iter()) {
-                let key = (slice.pool, device.name);
-                if source.consumes_counters.is_empty()
-                    || !inventory.allocated.get(key).is_some_and(|used| used.any())
-                {
+                let used = allocated.get((slice.pool, device.name));
+                if source.consumes_counters.is_empty() || !used.is_some_and(|used| used.any()) {
                     continue;
                 }
                 let taken = consumption(&source.consumes_counters);
@@ -169,57 +173,63 @@ impl Counters {
                 }
             }
         }
-        for (index, place) in problem.site.ground.places.iter().enumerate() {
-            let slice = &inventory.slice(problem.slice_at(index)).source;
-            let consumed = &slice.devices[place.device as usize].consumes_counters;
-            if place.pool as usize != at || consumed.is_empty() {
+        for device in view.devices() {
+            let consumed = &view.source(slices, device).1.consumes_counters;
+            if view.layout.positions[device].pool as usize != at || consumed.is_empty() {
                 continue;
             }
-            self.consumption.resize_with(problem.len(), || None);
-            self.consumption[index] = Some(Box::new(consumption(consumed)));
+            self.consumption.resize_with(view.len(), || None);
+            self.consumption[device] = Some(Box::new(consumption(consumed)));
         }
         let counters = first as u32..self.available.len() as u32;
         let overdrawn = counters.filter(|counter| self.available[*counter as usize] < 0);
         let overdrawn: Vec<u32> = overdrawn.collect();
         if !overdrawn.is_empty() {
-            self.overdraw(problem, at as u32, &overdrawn);
+            self.overdraw(view, at, &overdrawn);
         }
     }
 
     /// Upstream compares every counter of a pool, so one that is overdrawn bars all devices of it,
-    /// until a device that takes less than nothing makes up for that.
-    fn overdraw(&mut self, problem: &Problem<'_>, pool: u32, overdrawn: &[u32]) {
+    /// until a device with a negative amount makes up for that.
+    fn overdraw(&mut self, view: &View, pool: usize, overdrawn: &[u32]) {
         let of_pool = self.consumption.iter_mut().enumerate();
-        let of_pool = of_pool.filter(|(place, _)| problem.place(*place).pool == pool);
+        let of_pool = of_pool.filter(|(device, _)| {
+            let position = view.layout.positions[DeviceIndex::new(*device)];
+            position.pool as usize == pool
+        });
         let mut of_pool: Vec<_> = of_pool.flat_map(|(_, taken)| taken).collect();
         let mut amounts = of_pool.iter().flat_map(|taken| &taken.amounts);
         if !amounts.any(|(_, amount)| *amount < 0) {
             self.overdrawn.push(pool);
             return;
         }
-        // Whoever takes nothing of it is still refused while there is less than nothing.
+        // A device that consumes nothing of an overdrawn counter is refused as well.
         for taken in &mut of_pool {
             let counters = overdrawn.iter().map(|counter| (*counter, 0));
             taken.amounts.extend(counters);
         }
     }
 
-    /// Whether any device takes anything.
+    /// Whether any device consumes anything.
     pub fn matter(&self) -> bool {
         !self.consumption.is_empty()
     }
 
-    /// What the device at a place takes.
-    pub fn consumption(&self, place: usize) -> Option<&Consumption> {
-        self.consumption.get(place)?.as_deref()
+    /// What a device consumes.
+    pub fn consumption(&self, device: DeviceIndex) -> Option<&Consumption> {
+        self.consumption.get(device.number())?.as_deref()
     }
 
-    /// Whether the counters keep a device off whatever else is taken: see `overdraw`. A share of a
-    /// device of which others are in use takes nothing and is let through.
-    pub fn bars(&self, problem: &Problem<'_>, place: usize) -> bool {
-        let pool = problem.place(place).pool;
-        let free = problem.multi().has(place) && problem.shared.has(place);
-        !free && self.overdrawn.contains(&pool)
+    /// Whether some device has a negative amount, so that taking it makes room for others.
+    pub fn may_grow(&self) -> bool {
+        let consumption = self.consumption.iter().flatten();
+        let mut amounts = consumption.flat_map(|taken| &taken.amounts);
+        amounts.any(|(_, amount)| *amount < 0)
+    }
+
+    /// Whether an overdrawn counter keeps all devices of a pool from requests.
+    pub fn bar(&self, pool: u32) -> bool {
+        self.overdrawn.contains(&(pool as usize))
     }
 }
 

@@ -4,12 +4,12 @@
 
 use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
-use trainyard_model::features::Feature;
-use trainyard_model::selector::Engine;
+use trainyard_model::features::{Feature, Features};
 
-use crate::inventory::{Inventory, LoadedSlice, SliceIndex, Traits};
-use crate::names::{Name, PoolId};
-use crate::nodes;
+use super::devices::Traits;
+use super::names::{Name, Names, PoolId};
+use super::nodes;
+use super::slices::{LoadedSlice, SliceIndex, Slices};
 use crate::verdict::{Fatal, PoolFault, Question};
 
 /// Whether devices may be taken from a pool.
@@ -29,22 +29,36 @@ pub(crate) struct Pool {
     pub health: Health,
     /// Slices with devices for the node, in the order in which they are searched.
     pub slices: SmallVec<[SliceIndex; 2]>,
-    /// Slices with devices for other nodes: those in use take from the counters, too.
+    /// Slices with devices for other nodes: devices in use there consume counters, too.
     pub elsewhere: Vec<SliceIndex>,
     /// Slices with counter sets.
     pub counters: Vec<SliceIndex>,
+    /// Whether a device has a list of binding conditions: such pools are searched last.
     binding: bool,
 }
 
+/// Whether upstream would ask its experimental allocator rather than the incubating one.
+pub(crate) fn is_experimental(features: Features) -> bool {
+    [
+        Feature::ListTypeAttributes,
+        Feature::OptionalNodeOperations,
+        Feature::DerivedAttributes,
+        Feature::CompatibilityGroups,
+    ]
+    .into_iter()
+    .any(|feature| features.has(feature))
+}
+
 /// Collects the pools of a node, in the order in which they are searched.
-pub(crate) fn gather<E: Engine>(
-    inventory: &Inventory<E>,
+pub(crate) fn gather<D>(
+    slices: &Slices<D>,
+    names: &Names,
     question: &Question<'_>,
     node: Option<Name>,
 ) -> Result<SmallVec<[Pool; 2]>, Fatal> {
     let mut pools: SmallVec<[Pool; 2]> = SmallVec::new();
-    for index in inventory.slices_for(node) {
-        let loaded = inventory.slice(index);
+    for index in slices.of_node(node) {
+        let loaded = slices.get(index);
         let slice = &*loaded.source;
         if !is_relevant(loaded, question)? {
             continue;
@@ -61,7 +75,7 @@ pub(crate) fn gather<E: Engine>(
             });
             continue;
         };
-        let current = inventory.slice(pool.slices[0]).source.pool.generation;
+        let current = slices.get(pool.slices[0]).source.pool.generation;
         if slice.pool.generation > current {
             pool.slices.clear();
         }
@@ -69,8 +83,8 @@ pub(crate) fn gather<E: Engine>(
             pool.slices.push(index);
         }
     }
-    pools.retain(|pool| complete(inventory, question, pool));
-    let key = |pool: &Pool| (pool.binding, inventory.names.pool(pool.id));
+    pools.retain(|pool| complete(slices, names, question, pool));
+    let key = |pool: &Pool| (pool.binding, names.pool(pool.id));
     pools.sort_by(|a, b| key(a).cmp(&key(b)));
     Ok(pools)
 }
@@ -117,14 +131,19 @@ fn is_hidden<D>(slice: &LoadedSlice<D>, question: &Question<'_>) -> bool {
             .any(|device| device.traits.has(Traits::GROUPED))
 }
 
-/// Completes a pool and judges it; `false`: it is obsolete.
-fn complete<E: Engine>(inventory: &Inventory<E>, question: &Question<'_>, pool: &mut Pool) -> bool {
-    let first = &inventory.slice(pool.slices[0]).source.pool;
+/// Finds the rest of a pool and whether it can be used; `false`: it is obsolete.
+fn complete<D>(
+    slices: &Slices<D>,
+    names: &Names,
+    question: &Question<'_>,
+    pool: &mut Pool,
+) -> bool {
+    let first = &slices.get(pool.slices[0]).source.pool;
     let (generation, wanted) = (first.generation, first.resource_slice_count);
-    let source = |index: &SliceIndex| &*inventory.slice(*index).source;
+    let source = |index: &SliceIndex| &*slices.get(*index).source;
     let mut others: Vec<SliceIndex> = Vec::new();
     if pool.slices.len() as i64 != wanted {
-        let all = inventory.slices_of_pool(pool.id);
+        let all = slices.of_pool(pool.id);
         if all
             .iter()
             .any(|index| source(index).pool.generation > generation)
@@ -132,8 +151,7 @@ fn complete<E: Engine>(inventory: &Inventory<E>, question: &Question<'_>, pool: 
             return false;
         }
         let visible = |index: &&SliceIndex| {
-            source(index).pool.generation == generation
-                && !is_hidden(inventory.slice(**index), question)
+            source(index).pool.generation == generation && !is_hidden(slices.get(**index), question)
         };
         others.extend(all.iter().filter(visible));
         if others.len() as i64 != wanted {
@@ -158,33 +176,34 @@ fn complete<E: Engine>(inventory: &Inventory<E>, question: &Question<'_>, pool: 
         }
     }
     pool.elsewhere = others;
-    if let Some(fault) = fault(inventory, question, pool) {
+    if let Some(fault) = fault(slices, names, question, pool) {
         pool.health = Health::Invalid(fault);
     }
     // An invalid pool has no devices upstream, so it is never put behind the others.
     pool.binding = pool.health == Health::Usable
         && pool.slices.iter().any(|index| {
-            let mut devices = inventory.slice(*index).devices.iter();
+            let mut devices = slices.get(*index).devices.iter();
             devices.any(|device| device.traits.has(Traits::NAMES_CONDITIONS))
         });
     true
 }
 
-fn fault<E: Engine>(
-    inventory: &Inventory<E>,
+fn fault<D>(
+    slices: &Slices<D>,
+    names: &Names,
     question: &Question<'_>,
     pool: &Pool,
 ) -> Option<PoolFault> {
-    // Validation keeps names apart inside a slice, but it need not have run.
-    let names = || {
-        let slices = pool.slices.iter().map(|index| inventory.slice(*index));
+    // Validation refuses two devices of one name inside a slice, but it need not have run.
+    let devices = || {
+        let slices = pool.slices.iter().map(|index| slices.get(*index));
         slices.flat_map(|slice| slice.devices.iter().map(|device| device.name))
     };
-    // The names of a slice are mostly numbered one after the other.
-    if !names().is_sorted_by(|a, b| a < b) {
+    // The names of a slice are mostly interned one after the other, so their numbers ascend.
+    if !devices().is_sorted_by(|a, b| a < b) {
         let mut seen: FxHashSet<Name> = FxHashSet::default();
-        if let Some(twice) = names().find(|name| !seen.insert(*name)) {
-            let name = inventory.names.text(twice).clone();
+        if let Some(duplicate) = devices().find(|name| !seen.insert(*name)) {
+            let name = names.text(duplicate).clone();
             return Some(PoolFault::DuplicateDevice(name));
         }
     }
@@ -192,7 +211,7 @@ fn fault<E: Engine>(
         return None;
     }
     let sets = || {
-        let slices = pool.counters.iter().map(|index| inventory.slice(*index));
+        let slices = pool.counters.iter().map(|index| slices.get(*index));
         slices.flat_map(|slice| &slice.source.shared_counters)
     };
     for (index, set) in sets().enumerate() {
@@ -201,7 +220,7 @@ fn fault<E: Engine>(
         }
     }
     for index in pool.slices.iter().chain(&pool.elsewhere) {
-        let slice = inventory.slice(*index);
+        let slice = slices.get(*index);
         if !slice
             .devices
             .iter()

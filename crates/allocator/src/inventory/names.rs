@@ -1,4 +1,4 @@
-//! Numbers for the texts that devices and questions repeat, so that a search compares integers.
+//! Interned texts: a number for each text that devices and questions repeat, so that a search compares integers.
 
 use rustc_hash::FxHashMap;
 use trainyard_model::Text;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHasher};
 use trainyard_model::slice::ResourceSlice;
 
-use crate::inventory::LoadedDevice;
+use super::devices::LoadedDevice;
 
 /// Tells devices of slices apart. Never used again once nothing has it any more.
 pub(crate) type ShapeId = u32;
