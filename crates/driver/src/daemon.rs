@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use trainyard_live::Cluster;
 use trainyard_drivers::{Config, DriverConfig};
+use trainyard_live::Cluster;
 use trainyard_node::ports::{Api, ApiError, SliceClient as _};
 
 use crate::flags::Flags;

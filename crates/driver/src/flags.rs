@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use glob::Pattern;
 use tracing::level_filters::LevelFilter;
+use trainyard_drivers::{Config, DriverConfig};
 use trainyard_inventory::health::Policy;
 use trainyard_inventory::publish::NeuronPublish;
 use trainyard_inventory::rules::Hardware;
 use trainyard_inventory::sysfs::Roots;
 use trainyard_live::Credentials;
-use trainyard_drivers::{Config, DriverConfig};
 use trainyard_node::plugin::Instance;
 
 use crate::address::Address;

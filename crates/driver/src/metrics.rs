@@ -7,8 +7,8 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
-use trainyard_inventory::health::Fault;
 use trainyard_drivers::{DeviceState, Gauges, Running};
+use trainyard_inventory::health::Fault;
 use trainyard_node::metrics::{BOUNDS, Calls, Histogram, Outcome};
 use trainyard_node::plugin::{Publishing, Registration};
 
