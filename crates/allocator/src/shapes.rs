@@ -57,7 +57,7 @@ impl<D> Shapes<D> {
         let hash = hash(slice);
         for id in self.by_hash.get(&hash).into_iter().flatten() {
             if let Some(shape) = self.known.get_mut(id)
-                && alike(&shape.slice, slice)
+                && shape.slice.has_same_devices(slice)
             {
                 shape.slices += 1;
                 let mut slice = slice.clone();
@@ -113,24 +113,4 @@ fn hash(slice: &ResourceSlice) -> u64 {
         (&device.name, &device.attributes).hash(&mut hasher);
     }
     hasher.finish()
-}
-
-fn alike(one: &ResourceSlice, other: &ResourceSlice) -> bool {
-    // Equal quantities may be written differently, and that shows in results; policies compare it.
-    let same_text = || {
-        let values = |slice: &ResourceSlice| {
-            let devices = slice.devices.iter().flat_map(|d| d.capacity.values());
-            let values: Vec<_> = devices
-                .map(|capacity| (capacity.value.format(), capacity.request_policy.is_some()))
-                .collect();
-            values
-        };
-        let (one, other) = (values(one), values(other));
-        one == other && !one.iter().any(|(_, policy)| *policy)
-    };
-    one.driver == other.driver
-        && one.per_device_node_selection == other.per_device_node_selection
-        && one.skip_node_operations == other.skip_node_operations
-        && (Arc::ptr_eq(&one.devices, &other.devices)
-            || one.devices == other.devices && same_text())
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use trainyard_cluster::gates;
 use trainyard_inventory::emulate::command::{self as emulate, Emulate};
 use trainyard_inventory::publish::NeuronPublish;
 use trainyard_inventory::spec::Spec;
+use trainyard_model::gates;
 
 use crate::allocate::Allocate;
 use crate::exit::Exit;

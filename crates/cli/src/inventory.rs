@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use trainyard_cluster::input::SUPPLIED;
+use trainyard_cluster::SUPPLIED;
 use trainyard_inventory::catalogue::{ALL, InstanceType, Shape};
 use trainyard_inventory::node::Node;
 use trainyard_model::Text;

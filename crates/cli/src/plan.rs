@@ -5,11 +5,9 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use trainyard_cluster::check::{self, Findings};
-use trainyard_cluster::gates::{Gate, Gates};
-use trainyard_cluster::input::Inventory;
 use trainyard_cluster::{Input, Options, Strategy};
 use trainyard_inventory::spec;
+use trainyard_model::gates::Gates;
 use trainyard_model::plan::Warning;
 use trainyard_selector::Checker;
 use trainyard_wire::gates as api;
@@ -38,7 +36,7 @@ pub fn run(arguments: &Plan) -> Exit {
     }
     let (sources, mut found) = manifests::open(&arguments.files);
     let checker = Checker::new(gates.features());
-    let mut reading = read(&sources, &checker, &of_the_api(&gates));
+    let mut reading = read(&sources, &checker, &api::Gates::from(&gates));
     found.append(&mut reading.problems);
 
     let taken: BTreeSet<String> = reading
@@ -115,21 +113,7 @@ fn faults_beside(found: &[Problem], input: &Input) -> Vec<Problem> {
     if faults.map(|p| p.code).any(|code| !KNOWN.contains(&code)) {
         return Vec::new();
     }
-    let mut inventory = Inventory::of(input);
-    inventory.supply_classes(&check::classes_asked(&inventory));
-    let mut findings = Findings::new(input);
-    check::check(&inventory, &mut findings);
-    findings.faults
-}
-
-/// The gates as the API server has them.
-fn of_the_api(gates: &Gates) -> api::Gates {
-    let all = api::Gates::from(gates.features());
-    if gates.has(Gate::ExtendedResource) {
-        all.with(api::Gate::ExtendedResource)
-    } else {
-        all
-    }
+    trainyard_cluster::faults(input)
 }
 
 /// A warning of the files, in the form of the plan's.

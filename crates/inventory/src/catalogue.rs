@@ -3,6 +3,8 @@
 //! Sources: Neuron SDK documentation (`about-neuron/arch/neuron-hardware`), the EC2 instance type
 //! pages, `aws-neuron/connected-device-maps-over-efa-for-neuron`.
 
+use trainyard_model::nearest::nearest;
+
 use crate::group::Map;
 
 /// One EC2 instance type.
@@ -236,12 +238,7 @@ impl InstanceType {
         if PREVIEW.contains(&name.to_ascii_lowercase().as_str()) {
             return Err(Error::Preview { name: owned });
         }
-        let nearest = CATALOGUE
-            .iter()
-            .map(|t| (strsim::damerau_levenshtein(t.name, name), t.name))
-            .min()
-            .filter(|(distance, _)| *distance <= 4)
-            .map(|(_, name)| name);
+        let nearest = nearest(name, CATALOGUE.iter().map(|kind| kind.name));
         Err(Error::Unknown {
             name: owned,
             nearest,

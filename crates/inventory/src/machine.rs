@@ -168,7 +168,7 @@ impl Machine {
 pub(crate) fn ultraserver(kind: &InstanceType, node: u32) -> Group {
     let group = |nodes: u32| {
         let number = node / nodes;
-        let id = hex(&format!("{}/ultraserver-{nodes}/{number}", kind.name));
+        let id = made_up_digits(&format!("{}/ultraserver-{nodes}/{number}", kind.name), 16);
         (nodes, (id, i64::from(node % nodes)))
     };
     Group::Elected(Place {
@@ -177,14 +177,13 @@ pub(crate) fn ultraserver(kind: &InstanceType, node: u32) -> Group {
     })
 }
 
-/// Sixteen made-up hexadecimal digits.
-fn hex(seed: &str) -> String {
+/// Hexadecimal digits that depend on the seed alone, at most 64: what a real machine would have
+/// there is random.
+pub(crate) fn made_up_digits(seed: &str, count: usize) -> String {
     let digest = Sha256::digest(seed);
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.truncate(count);
+    digits
 }
 
 fn chip(kind: &InstanceType, id: u32) -> Chip {
@@ -197,7 +196,7 @@ fn chip(kind: &InstanceType, id: u32) -> Chip {
     Chip {
         id,
         silicon: silicon.into(),
-        serial: hex(&format!("{}/{id}", kind.name)).into(),
+        serial: made_up_digits(&format!("{}/{id}", kind.name), 16).into(),
         cores: Some(kind.cores_per_chip),
         connected: Some(connected(kind, id)),
         address: pci::chip_address(kind, id).map(Text::from),

@@ -1,15 +1,15 @@
 //! A whole node of a type: labels, resources and slices.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use trainyard_model::Text;
 use trainyard_model::device::Device;
 use trainyard_model::slice::{Pool, ResourceSlice};
 
 use crate::catalogue::InstanceType;
-use crate::machine::Machine;
+use crate::machine::{Machine, made_up_digits};
 use crate::publish::{self, NETWORK_LAYER_LABELS, NeuronPublish};
 
 /// Node label with the EC2 instance type.
@@ -65,7 +65,7 @@ impl Node {
         let name: Text = Node::name_of(kind, index).into();
         let mut all = default_labels(kind, index, &name);
         all.extend(labels.iter().map(|(k, v)| (k.clone(), v.clone())));
-        let machine = Machine::of(kind);
+        let machine = LazyCell::new(|| Machine::of(kind));
         let known = |driver: &str| {
             let slices = other.into_iter().flat_map(|other| &other.slices);
             let mut own = slices.filter(|slice| &*slice.driver == driver);
@@ -134,9 +134,10 @@ fn default_labels(kind: &InstanceType, index: usize, name: &Text) -> BTreeMap<Te
 
 /// A made-up network node id in the form of EC2's: `nn-` and seventeen hexadecimal digits.
 fn network_node(place: &str) -> String {
-    let digest = Sha256::digest(format!("network-node/{place}"));
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("nn-{}", &digits[..17])
+    format!(
+        "nn-{}",
+        made_up_digits(&format!("network-node/{place}"), 17)
+    )
 }
 
 /// Capacity and allocatable of a type, by EKS' rule for what the kubelet reserves.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::Text;
 use crate::node::NodeSelector;
 use crate::quantity::Quantity;
+use crate::slice::DeviceId;
 use crate::taint::Toleration;
 
 /// `resource.k8s.io/v1.ResourceClaim`, its `spec.devices` in particular.
@@ -119,6 +120,14 @@ pub struct AllocationResult {
     pub node_selector: Option<NodeSelector>,
 }
 
+impl AllocationResult {
+    /// The results whose devices are taken from others: all but those with admin access.
+    pub fn exclusive(&self) -> impl Iterator<Item = &DeviceResult> {
+        let results = self.results.iter();
+        results.filter(|result| !result.admin_access)
+    }
+}
+
 /// `ResourceClaim.status.allocation.devices.results[]`
 #[derive(Debug, Clone, Default)]
 pub struct DeviceResult {
@@ -145,6 +154,17 @@ pub struct DeviceResult {
     pub consumed_capacity: Option<BTreeMap<Text, Quantity>>,
     /// Those of the device's slice.
     pub skip_node_operations: Vec<Text>,
+}
+
+impl DeviceResult {
+    /// The device.
+    pub fn id(&self) -> DeviceId {
+        DeviceId {
+            driver: self.driver.clone(),
+            pool: self.pool.clone(),
+            device: self.device.clone(),
+        }
+    }
 }
 
 /// `ResourceClaim.status.allocation.devices.config[]`

@@ -6,6 +6,7 @@ use crate::Text;
 use crate::node::NodeSelector;
 use crate::quantity::Quantity;
 use crate::taint::Taint;
+use crate::version::Version;
 
 /// `ResourceSlice.spec.devices[]`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,6 +39,22 @@ pub struct Device {
     pub allow_multiple_allocations: Option<bool>,
 }
 
+impl Device {
+    /// Whether both are equal, and quantities are also written alike.
+    pub fn is_identical(&self, other: &Device) -> bool {
+        self == other
+            && (self.capacity.is_empty() || same_notation(&self.capacity, &other.capacity))
+            && (self.consumes_counters.is_empty()
+                || same_notation(&self.consumes_counters, &other.consumes_counters))
+    }
+}
+
+/// Whether the quantities in two equal values are also written alike: `1Gi` and `1073741824` are equal
+/// amounts, but allocations print them differently. The debug form shows the notation.
+fn same_notation<T: std::fmt::Debug>(one: &T, other: &T) -> bool {
+    format!("{one:?}") == format!("{other:?}")
+}
+
 /// `ResourceSlice.spec.devices[].attributes[]`: what is set of the union, in the order in which
 /// upstream looks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,6 +77,20 @@ pub enum Attribute {
     Versions(Vec<Text>),
     /// Nothing that this version knows is set.
     Unknown,
+}
+
+impl Attribute {
+    /// Whether CEL can represent the value: its type is known, and each version in it is a semantic
+    /// version. On a device with an attribute that does not convert every expression fails.
+    pub fn converts(&self) -> bool {
+        let is_version = |text: &Text| text.parse::<Version>().is_ok();
+        match self {
+            Attribute::Unknown => false,
+            Attribute::Version(text) => is_version(text),
+            Attribute::Versions(texts) => texts.iter().all(is_version),
+            _ => true,
+        }
+    }
 }
 
 /// `ResourceSlice.spec.devices[].capacity[]`

@@ -18,6 +18,8 @@ pub mod claim;
 pub mod class;
 pub mod device;
 pub mod features;
+pub mod gates;
+pub mod nearest;
 pub mod node;
 pub mod plan;
 pub mod quantity;

@@ -4,6 +4,7 @@
 //! picture of the nodes needs. Order is part of the answer: pods in the order in which they were
 //! planned, nodes by name with digits read as numbers, warnings in the order in which they arose.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -67,6 +68,18 @@ pub struct Warning {
     pub message: String,
 }
 
+impl Warning {
+    /// [`Warning::object`] of an object; `namespace` is empty for one without.
+    pub fn title(kind: &str, namespace: &str, name: &str) -> Text {
+        let kind = kind.to_lowercase();
+        if namespace.is_empty() {
+            format!("{kind}/{name}").into()
+        } else {
+            format!("{kind}/{namespace}/{name}").into()
+        }
+    }
+}
+
 /// One pod.
 #[derive(Debug, Clone)]
 pub struct PodPlan {
@@ -128,6 +141,13 @@ pub struct Refusal {
 pub struct NodeRefusal {
     /// In natural order: `node-2` before `node-10`.
     pub names: Arc<[Text]>,
+    /// The reason, shared by the refusals of many pods.
+    pub reason: Arc<Rejection>,
+}
+
+/// Why a node does not take a pod, in words. Two are equal if they read alike.
+#[derive(Debug, Clone)]
+pub struct Rejection {
     /// Stable, such as `node/taint`, `node/resources`, `claim/no-match`.
     pub code: &'static str,
     /// Short: what was there, what is wanted, what would fit.
@@ -136,6 +156,42 @@ pub struct NodeRefusal {
     pub details: Vec<String>,
     /// The proof as data, where devices are the reason.
     pub proof: Option<Arc<crate::refusal::Refusal>>,
+}
+
+impl Rejection {
+    /// A rejection that one sentence explains.
+    pub fn new(code: &'static str, message: String) -> Rejection {
+        Rejection {
+            code,
+            message,
+            details: Vec::new(),
+            proof: None,
+        }
+    }
+
+    fn text(&self) -> (&'static str, &str, &[String]) {
+        (self.code, &self.message, &self.details)
+    }
+}
+
+impl PartialEq for Rejection {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Rejection {}
+
+impl PartialOrd for Rejection {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Rejection {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text().cmp(&other.text())
+    }
 }
 
 /// One node.

@@ -34,6 +34,20 @@ pub struct ResourceSlice {
     pub skip_node_operations: Vec<Text>,
 }
 
+impl ResourceSlice {
+    /// Whether both slices publish the same devices in the same order. The slices, pools and nodes may
+    /// have different names.
+    pub fn has_same_devices(&self, other: &ResourceSlice) -> bool {
+        let identical = |(one, other): (&Device, &Device)| one.is_identical(other);
+        self.driver == other.driver
+            && self.per_device_node_selection == other.per_device_node_selection
+            && self.skip_node_operations == other.skip_node_operations
+            && (Arc::ptr_eq(&self.devices, &other.devices)
+                || self.devices.len() == other.devices.len()
+                    && self.devices.iter().zip(other.devices.iter()).all(identical))
+    }
+}
+
 /// `ResourceSlice.spec.pool`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pool {

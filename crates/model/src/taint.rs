@@ -1,9 +1,10 @@
-//! Taints that keep claims off a device, and the tolerations that let them on (KEP-5055).
+//! Taints that keep claims off a device (KEP-5055) or pods off a node, and the tolerations that let
+//! them on.
 
 use crate::Text;
 
-/// What a taint does to claims that do not tolerate it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a taint does to claims or pods that do not tolerate it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Effect {
     /// Informational: hinders nobody.
     None,
@@ -11,12 +12,41 @@ pub enum Effect {
     NoSchedule,
     /// No new allocation, and pods that use the device are evicted.
     NoExecute,
-    /// An effect this version does not know: as [`Effect::None`].
+    /// Another effect, which keeps nobody off: `PreferNoSchedule` of nodes, or one that this version
+    /// does not know.
     Other(Text),
 }
 
-/// `ResourceSlice.spec.devices[].taints[]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Effect {
+    /// Whether it keeps off who does not tolerate it.
+    pub fn repels(&self) -> bool {
+        matches!(self, Effect::NoSchedule | Effect::NoExecute)
+    }
+
+    /// As Kubernetes spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Effect::None => "None",
+            Effect::NoSchedule => "NoSchedule",
+            Effect::NoExecute => "NoExecute",
+            Effect::Other(text) => text,
+        }
+    }
+}
+
+impl From<&str> for Effect {
+    fn from(text: &str) -> Effect {
+        match text {
+            "None" => Effect::None,
+            "NoSchedule" => Effect::NoSchedule,
+            "NoExecute" => Effect::NoExecute,
+            other => Effect::Other(other.into()),
+        }
+    }
+}
+
+/// `ResourceSlice.spec.devices[].taints[]` or `Node.spec.taints[]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Taint {
     /// A label key.
     pub key: Text,
@@ -28,9 +58,9 @@ pub struct Taint {
     pub time_added: Option<Text>,
 }
 
-/// `ResourceClaim.spec.devices.requests[].exactly.tolerations[]`; texts are as written, unknown
-/// operators included (upstream: they tolerate nothing).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `ResourceClaim.spec.devices.requests[].exactly.tolerations[]` or `Pod.spec.tolerations[]`; texts are
+/// as written, unknown operators included (upstream: they tolerate nothing).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Toleration {
     /// The taint's key; empty: every key.
     pub key: Text,
@@ -46,15 +76,10 @@ pub struct Toleration {
 }
 
 impl Toleration {
-    /// Whether it bears this taint. Source: `resourceclaim.ToleratesTaint`.
+    /// Whether it bears this taint. Source: `resourceclaim.ToleratesTaint`, which
+    /// agrees with that of pods (whose `Lt` and `Gt` are alpha and off).
     pub fn tolerates(&self, taint: &Taint) -> bool {
-        let effect = match &taint.effect {
-            Effect::None => "None",
-            Effect::NoSchedule => "NoSchedule",
-            Effect::NoExecute => "NoExecute",
-            Effect::Other(text) => text,
-        };
-        if !self.effect.is_empty() && &*self.effect != effect {
+        if !self.effect.is_empty() && &*self.effect != taint.effect.as_str() {
             return false;
         }
         if !self.key.is_empty() && self.key != taint.key {

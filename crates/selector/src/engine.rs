@@ -9,7 +9,7 @@ use trainyard_model::device::{Attribute, Device};
 use trainyard_model::features::{Feature, Features};
 use trainyard_model::quantity::Quantity;
 use trainyard_model::selector::{
-    self, CheckError, CompileError, EvalError, ExpressionCheck, Judgement,
+    self, AttributeReads, CheckError, CompileError, EvalError, ExpressionCheck, Judgement, Reads,
 };
 
 use crate::check::{Environment, check};
@@ -20,7 +20,8 @@ use crate::eval::{COST_LIMIT, evaluate};
 use crate::map::{Key, Map};
 use crate::parse::parse;
 use crate::plan::{plan, simplify};
-use crate::syntax::{Expr, Fold, Kind};
+use crate::reads;
+use crate::syntax::Expr;
 use crate::typing::Type;
 use crate::value::Value;
 
@@ -32,8 +33,8 @@ pub struct Expression(Arc<Compiled>);
 struct Compiled {
     tree: Expr,
     reads: Reads,
-    /// The numbers of the attributes among `reads`.
-    numbers: Vec<u64>,
+    /// The numbers of the attributes that are read; `None`: all attributes are.
+    attributes: Option<Vec<u64>>,
 }
 
 impl Expression {
@@ -43,16 +44,6 @@ impl Expression {
         let cost = evaluate(&self.0.tree, subject).cost;
         subject.broken.is_none().then_some(cost)
     }
-}
-
-/// What an expression can see of a device.
-#[derive(Debug, Default)]
-struct Reads {
-    driver: bool,
-    multiple: bool,
-    all_attributes: bool,
-    all_capacity: bool,
-    attributes: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// A device as the engine keeps it: converted, with its parts numbered so that equal ones are
@@ -144,16 +135,19 @@ impl Engine {
         }
         let result =
             compile(source, &self.environment, derived, true, false).map(|(mut tree, _)| {
-                let mut reads = Reads::default();
                 simplify(&mut tree);
-                reads.visit(&tree);
-                let attributes = reads.attributes.iter();
-                let numbers = attributes.map(|(domain, id)| self.number_of(domain, id));
-                let numbers = numbers.collect();
+                let reads = reads::of(&tree);
+                let attributes = match &reads.attributes {
+                    AttributeReads::All => None,
+                    AttributeReads::Named(names) => {
+                        let numbers = names.iter().map(|name| self.number(name.to_string()));
+                        Some(numbers.collect())
+                    }
+                };
                 Expression(Arc::new(Compiled {
                     tree,
                     reads,
-                    numbers,
+                    attributes,
                 }))
             });
         self.compiled.insert(key, result.clone());
@@ -214,69 +208,6 @@ fn compile(
     Err(error(message, 0))
 }
 
-/// With a dot it is written where another variable has the name.
-fn is_device(name: &str) -> bool {
-    matches!(name, "device" | ".device")
-}
-
-impl Reads {
-    fn visit(&mut self, expr: &Expr) {
-        match &expr.kind {
-            Kind::Attribute { domain, id } => {
-                let read = (domain.clone(), id.clone());
-                if !self.attributes.contains(&read) {
-                    self.attributes.push(read);
-                }
-            }
-            Kind::Select { operand, field, .. } | Kind::Has { operand, field } => {
-                if !matches!(&operand.kind, Kind::Identifier(name) if is_device(name)) {
-                    return self.visit(operand);
-                }
-                match &**field {
-                    "driver" => self.driver = true,
-                    "attributes" => self.all_attributes = true,
-                    "capacity" => self.all_capacity = true,
-                    _ => self.multiple = true,
-                }
-            }
-            // `device` as a whole, handed on to something.
-            Kind::Identifier(name) if is_device(name) => {
-                self.driver = true;
-                self.multiple = true;
-                self.all_attributes = true;
-                self.all_capacity = true;
-            }
-            Kind::Driver => self.driver = true,
-            Kind::Constant(_) | Kind::Identifier(_) => {}
-            Kind::Call { arguments, .. } => arguments.iter().for_each(|a| self.visit(a)),
-            Kind::List(items) => items.iter().for_each(|item| self.visit(&item.value)),
-            Kind::Map(entries) => entries.iter().for_each(|entry| {
-                self.visit(&entry.key);
-                self.visit(&entry.value);
-            }),
-            Kind::Fold(fold) => {
-                let Fold {
-                    range,
-                    filter,
-                    body,
-                    ..
-                } = &**fold;
-                self.visit(range);
-                filter.iter().chain(body).for_each(|part| self.visit(part));
-            }
-            Kind::Message { fields, .. } => fields.iter().for_each(|f| self.visit(&f.value)),
-            Kind::Bind { value, body, .. } => {
-                self.visit(value);
-                self.visit(body);
-            }
-            Kind::OptionalMap { operand, body, .. } => {
-                self.visit(operand);
-                self.visit(body);
-            }
-        }
-    }
-}
-
 impl selector::Engine for Engine {
     type Expression = Expression;
     type Device = Prepared;
@@ -330,23 +261,27 @@ impl selector::Engine for Engine {
         self.compile_as(source, true)
     }
 
+    fn reads(&self, expression: &Expression) -> Reads {
+        expression.0.reads.clone()
+    }
+
     fn is_alike(&self, expression: &Expression, one: &Prepared, other: &Prepared) -> bool {
-        let Compiled { reads, numbers, .. } = &*expression.0;
+        let Compiled {
+            reads, attributes, ..
+        } = &*expression.0;
         // The text of what is wrong names the attribute: two broken devices need not be alike.
         if !one.converts || !other.converts {
             return false;
         }
         let (one, other) = (&*one.content, &*other.content);
-        let same_attributes = if reads.all_attributes {
-            one.attributes == other.attributes
-        } else {
-            let same = |read: &u64| one.has_same(other, *read);
-            numbers.iter().all(same)
+        let same_attributes = match attributes {
+            None => one.attributes == other.attributes,
+            Some(numbers) => numbers.iter().all(|number| one.has_same(other, *number)),
         };
         same_attributes
             && (!reads.driver || one.driver == other.driver)
-            && (!reads.multiple || one.subject.multiple == other.subject.multiple)
-            && (!reads.all_capacity || one.capacity == other.capacity)
+            && (!reads.allow_multiple_allocations || one.subject.multiple == other.subject.multiple)
+            && (!reads.capacity || one.capacity == other.capacity)
     }
 
     fn converts(&self, device: &Prepared) -> bool {

@@ -27,6 +27,7 @@ mod message;
 pub mod overload;
 pub mod parse;
 pub mod plan;
+mod reads;
 pub mod syntax;
 pub mod typing;
 mod validate;

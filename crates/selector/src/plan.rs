@@ -234,33 +234,37 @@ fn call(function: &str, arguments: &[Expr], fitting: &[Work]) -> Result<CallPlan
     })
 }
 
+/// Whether an expression is the variable `device`.
+fn is_device(expr: &Expr) -> bool {
+    matches!(&expr.kind, Kind::Identifier(name) if &**name == "device")
+}
+
+/// The domain in `device.attributes["domain"]` or `device.attributes.domain`.
+pub(crate) fn attribute_domain(expr: &Expr) -> Option<&Arc<str>> {
+    let attributes = |e: &Expr| {
+        matches!(&e.kind, Kind::Select { operand, field, optional: false }
+            if &**field == "attributes" && is_device(operand))
+    };
+    match &expr.kind {
+        Kind::Call {
+            function,
+            arguments,
+            ..
+        } if &**function == "_[_]" && attributes(&arguments[0]) => match &arguments[1].kind {
+            Kind::Constant(Value::String(domain)) => Some(domain),
+            _ => None,
+        },
+        Kind::Select {
+            operand,
+            field,
+            optional: false,
+        } if attributes(operand) => Some(field),
+        _ => None,
+    }
+}
+
 /// Replaces `device.driver`, and `device.attributes["domain"].id`, by what needs no map.
 pub fn simplify(expr: &mut Expr) {
-    fn domain(expr: &Expr) -> Option<&Arc<str>> {
-        let attributes = |e: &Expr| {
-            matches!(&e.kind, Kind::Select { operand, field, optional: false }
-                if &**field == "attributes" && is_device(operand))
-        };
-        match &expr.kind {
-            Kind::Call {
-                function,
-                arguments,
-                ..
-            } if &**function == "_[_]" && attributes(&arguments[0]) => match &arguments[1].kind {
-                Kind::Constant(Value::String(domain)) => Some(domain),
-                _ => None,
-            },
-            Kind::Select {
-                operand,
-                field,
-                optional: false,
-            } if attributes(operand) => Some(field),
-            _ => None,
-        }
-    }
-    fn is_device(expr: &Expr) -> bool {
-        matches!(&expr.kind, Kind::Identifier(name) if &**name == "device")
-    }
     // Where a variable is called `device`, the name means something else.
     let shadows = match &expr.kind {
         Kind::Bind { name, .. } | Kind::OptionalMap { name, .. } => &**name == "device",
@@ -275,14 +279,14 @@ pub fn simplify(expr: &mut Expr) {
             operand,
             field,
             optional: false,
-        } => domain(operand).map(|domain| (domain.clone(), field.clone())),
+        } => attribute_domain(operand).map(|domain| (domain.clone(), field.clone())),
         Kind::Call {
             function,
             arguments,
             ..
         } if &**function == "_[_]" => match &arguments[1].kind {
             Kind::Constant(Value::String(id)) => {
-                domain(&arguments[0]).map(|domain| (domain.clone(), id.clone()))
+                attribute_domain(&arguments[0]).map(|domain| (domain.clone(), id.clone()))
             }
             _ => None,
         },

@@ -22,7 +22,7 @@ use trainyard_model::device::{
 use trainyard_model::node::{Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
 use trainyard_model::quantity::Quantity;
 use trainyard_model::slice::{CounterSet, Pool, ResourceSlice};
-use trainyard_model::taint::{Effect, Taint, Toleration};
+use trainyard_model::taint::{Taint, Toleration};
 
 /// The other way: from the model to Kubernetes' types.
 pub mod to_api;
@@ -213,12 +213,7 @@ pub fn taint(taint: &api::DeviceTaint) -> Taint {
     Taint {
         key: text(&taint.key),
         value: or_empty(taint.value.as_ref()),
-        effect: match taint.effect.as_str() {
-            "None" => Effect::None,
-            "NoSchedule" => Effect::NoSchedule,
-            "NoExecute" => Effect::NoExecute,
-            other => Effect::Other(text(other)),
-        },
+        effect: taint.effect.as_str().into(),
         time_added: taint
             .time_added
             .as_ref()

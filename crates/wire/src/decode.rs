@@ -542,7 +542,7 @@ impl Entries<'_> {
 
 /// The nearest field, or all of them where they are few.
 fn help_for_field(key: &str, fields: &[&str]) -> Option<String> {
-    if let Some(name) = crate::nearest::nearest(key, fields.iter().copied()) {
+    if let Some(name) = trainyard_model::nearest::nearest(key, fields.iter().copied()) {
         return Some(format!("did you mean {name:?}?"));
     }
     let known: Vec<&str> = fields

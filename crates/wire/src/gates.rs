@@ -1,4 +1,4 @@
-//! Which optional parts of resource.k8s.io are on. The API server drops the fields of those that are
+//! Which fields of resource.k8s.io are on, by the gates of the cluster. The API server drops the fields of those that are
 //! off, without a word; here each is named.
 //!
 //! Source: `pkg/registry/resource/*/strategy.go` and `pkg/api/resourceclaimspec` v1.37.2.
@@ -10,7 +10,8 @@ use k8s_openapi::api::resource::v1::{
     DeviceClass, DeviceRequestAllocationResult, DeviceTaintRule, ResourceClaim, ResourceClaimSpec,
     ResourceClaimTemplate, ResourceSlice,
 };
-use trainyard_model::features::{Feature, Features};
+use trainyard_model::features::Feature;
+use trainyard_model::gates;
 
 use crate::beta::Version;
 use crate::path::Path;
@@ -49,24 +50,21 @@ impl From<Feature> for Gate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gates(BTreeSet<Gate>);
 
-/// What an API server 1.37 has on.
+/// What an API server of the newest version has on.
 impl Default for Gates {
     fn default() -> Self {
-        let off = [
-            Feature::CompatibilityGroups,
-            Feature::DerivedAttributes,
-            // On only where no component of the cluster may be older than 1.37: a server that is
-            // not told so (`--min-compatibility-version`) reckons with 1.36.
-            Feature::FractionalCapacityRange,
-            Feature::ListTypeAttributes,
-            Feature::OptionalNodeOperations,
-        ];
-        Feature::ALL
-            .into_iter()
-            .filter(|feature| !off.contains(feature))
-            .map(Gate::from)
-            .chain([Gate::ExtendedResource])
-            .collect()
+        Gates::from(&gates::Gates::default())
+    }
+}
+
+/// The gates among a cluster's that have fields in the API.
+impl From<&gates::Gates> for Gates {
+    fn from(gates: &gates::Gates) -> Self {
+        let extended = gates.has(gates::Gate::ExtendedResource);
+        let extended = extended.then_some(Gate::ExtendedResource);
+        let allocator = gates.features();
+        let allocator: Vec<Gate> = allocator.iter().map(Gate::from).collect();
+        allocator.into_iter().chain(extended).collect()
     }
 }
 
@@ -76,24 +74,10 @@ impl FromIterator<Gate> for Gates {
     }
 }
 
-/// The gates of the allocator's features alone.
-impl From<Features> for Gates {
-    fn from(features: Features) -> Self {
-        features.iter().map(Gate::from).collect()
-    }
-}
-
 impl Gates {
     /// Whether `gate` is on.
     pub fn has(&self, gate: impl Into<Gate>) -> bool {
         self.0.contains(&gate.into())
-    }
-
-    /// The same with `gate` on.
-    #[must_use]
-    pub fn with(mut self, gate: impl Into<Gate>) -> Self {
-        self.0.insert(gate.into());
-        self
     }
 
     /// The same with `gate` off.

@@ -33,8 +33,6 @@ pub mod gates;
 #[cfg(feature = "read")]
 mod lines;
 #[cfg(feature = "read")]
-pub mod nearest;
-#[cfg(feature = "read")]
 pub mod object;
 #[cfg(feature = "read")]
 mod path;

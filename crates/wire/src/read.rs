@@ -15,11 +15,11 @@ use crate::convert;
 use crate::decode::decode;
 use crate::gates::{DropDisabled, Gates};
 use crate::lines::{Lines, line_of};
-use crate::nearest::nearest;
 use crate::object::{CLUSTER_SCOPED, Manifest, Object, Origin, Published, title};
 use crate::problem::{self, Problem, Severity};
 use crate::validate::{Rules, Standing, Validate};
 use crate::yaml::{self, Node, Value};
+use trainyard_model::nearest::nearest;
 
 /// A file, or whatever else holds manifests.
 #[derive(Debug, Clone)]

@@ -166,9 +166,14 @@ impl<'a> From<&'a Refusal> for RefusalEntry<'a> {
                 .iter()
                 .map(|node| NodeRefusalEntry {
                     names: node.names.iter().map(|name| &**name).collect(),
-                    code: node.code,
-                    message: &node.message,
-                    reasons: node.proof.iter().map(|proof| (&**proof).into()).collect(),
+                    code: node.reason.code,
+                    message: &node.reason.message,
+                    reasons: node
+                        .reason
+                        .proof
+                        .iter()
+                        .map(|proof| (&**proof).into())
+                        .collect(),
                 })
                 .collect(),
         }

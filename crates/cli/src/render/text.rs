@@ -129,9 +129,11 @@ fn refused(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
             } else {
                 String::new()
             };
-            out.push_str(&look.wrap(&format!("  {whose}{}", node.message), 4));
+            out.push_str(&look.wrap(&format!("  {whose}{}", node.reason.message), 4));
             if verbose {
-                for detail in &node.details {
+                let details = node.reason.details.iter().map(String::as_str);
+                let several = node.names.len() > 1 && !node.reason.details.is_empty();
+                for detail in details.chain(several.then_some(ONE_OF_SEVERAL)) {
                     out.push_str(&look.wrap(&format!("    {detail}"), 6));
                 }
             }
@@ -139,6 +141,10 @@ fn refused(plan: &Plan, verbose: bool, look: Look, out: &mut String) {
         out.push('\n');
     }
 }
+
+/// What the details of a reason speak of where several nodes have it.
+const ONE_OF_SEVERAL: &str =
+    "devices named are those of one node; the others are in the same state";
 
 /// Pods that have a node, and would not start there.
 fn unprepared(plan: &Plan, verbose: bool, look: Look, out: &mut String) {

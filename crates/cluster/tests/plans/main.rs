@@ -2,6 +2,7 @@
 
 mod devices;
 mod dump;
+mod equivalence;
 mod faults;
 mod filters;
 mod scores;
@@ -34,10 +35,14 @@ pub fn input(yaml: &str, nodes: &[&str], options: &Options) -> Input {
         name: "in.yaml".into(),
         bytes: yaml.as_bytes().to_vec(),
     }];
-    let features = options.gates.features();
-    let gates = trainyard_wire::gates::Gates::from(features)
-        .with(trainyard_wire::gates::Gate::ExtendedResource);
-    let checker = trainyard_selector::Checker::new(features);
+    let mut all = options.gates.clone();
+    if all.version() != trainyard_model::gates::Version::V1_37 {
+        // Manifests may have the fields of extended resources whatever the version.
+        all.set("DRAExtendedResource=true")
+            .expect("the gate can be set");
+    }
+    let gates = trainyard_wire::gates::Gates::from(&all);
+    let checker = trainyard_selector::Checker::new(all.features());
     let reading = read(&sources, &checker, &gates);
     assert!(!reading.has_faults(), "{:#?}", reading.problems);
     let specs: Vec<trainyard_inventory::spec::Spec> = nodes
@@ -83,8 +88,8 @@ pub fn text(plan: &Plan) -> String {
             out += &format!(
                 "  {}: {}: {}\n",
                 group.names.join(" "),
-                group.code,
-                group.message
+                group.reason.code,
+                group.reason.message
             );
         }
         if let Some(refusal) = pod

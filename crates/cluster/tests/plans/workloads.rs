@@ -70,6 +70,39 @@ spec: {{selector: {{matchLabels: {{a: d}}}}, template: {{metadata: {{labels: {{a
     check(&format!("{nodes}{set}"), &[], "\nd-a -> a\nd-c -> c\n");
 }
 
+/// Where pods ask for or against others, all nodes are counted; the pod of a DaemonSet went to another
+/// node if its own was full.
+#[test]
+fn the_pod_of_a_daemon_set_goes_to_no_other_node() {
+    let alone = "  nodeName: b
+  affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {x: 'x'}}}]}}";
+    let set = "apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: d}
+spec:
+  selector: {matchLabels: {a: d}}
+  template:
+    metadata: {labels: {a: d}}
+    spec: {containers: [{name: c, image: i, resources: {requests: {cpu: '2'}}}]}
+";
+    let pods = ["f-0", "f-1", "f-2"]
+        .map(|name| pod(name, "", alone))
+        .concat();
+    let nodes = [node("a", "", ""), node("b", "", "")].concat();
+    check(
+        &format!("{nodes}{pods}{set}"),
+        &[],
+        "
+f-0 -> b
+f-1 -> b
+f-2 -> b
+d-a -> a
+d-b -> -
+  b: node/resources: cpu wanted 2, free 1 of 4
+",
+    );
+}
+
 #[test]
 fn the_highest_priority_goes_first_and_gated_pods_wait() {
     let classes = "

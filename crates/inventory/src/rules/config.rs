@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use trainyard_model::claim::{
     AllocationConfig, AllocationResult, ConfigSource, DeviceResult, ResourceClaim,
 };
+use trainyard_model::nearest::nearest;
 
 use super::{Refusal, code};
 
@@ -131,9 +132,13 @@ fn number(
     Err(refusal.help(format!("write {}", words(&allowed))))
 }
 
-/// `did you mean x?`, or all that there are.
+/// `did you mean x?`, where one of the candidates is like the name or is what it begins with; else all
+/// candidates.
 fn or_list(name: &str, candidates: &[&str]) -> String {
-    match nearest(name, candidates) {
+    let wanted = name.to_lowercase();
+    let begins = |candidate: &&str| wanted.starts_with(&candidate.to_lowercase());
+    let near = nearest(name, candidates.iter().copied());
+    match near.or_else(|| candidates.iter().copied().find(begins)) {
         Some(candidate) => format!("did you mean {candidate}?"),
         None => format!("write {}", words(candidates)),
     }
@@ -147,19 +152,6 @@ pub(super) fn words(items: &[impl AsRef<str>]) -> String {
         [one] => (*one).to_owned(),
         [most @ .., last] => format!("{} or {last}", most.join(", ")),
     }
-}
-
-/// The candidate most like `name`, if any is like it at all, or what it begins with.
-fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let wanted = name.to_lowercase();
-    let like = |candidate: &&&str| {
-        let candidate = candidate.to_lowercase();
-        let distance = strsim::damerau_levenshtein(&wanted, &candidate);
-        distance <= candidate.len().max(wanted.len()) / 3 || wanted.starts_with(&candidate)
-    };
-    let mut found: Vec<_> = candidates.iter().filter(like).collect();
-    found.sort_by_key(|candidate| strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()));
-    found.first().map(|candidate| **candidate)
 }
 
 /// A decoded entry of `status.allocation.devices.config`.

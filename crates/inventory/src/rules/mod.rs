@@ -27,7 +27,7 @@ use std::fmt;
 
 use trainyard_model::Text;
 use trainyard_model::claim::{AllocationResult, DeviceResult, ResourceClaim};
-use trainyard_model::taint::{Effect, Taint};
+use trainyard_model::taint::Taint;
 
 use crate::catalogue::InstanceType;
 
@@ -340,7 +340,7 @@ fn parts<'a>(question: &Question<'a>) -> Result<Vec<(&'a DeviceResult, &'a Part)
         }
         let tolerations = result.tolerations.as_deref().unwrap_or_default();
         let bars = |taint: &&Taint| {
-            matches!(taint.effect, Effect::NoSchedule | Effect::NoExecute)
+            taint.effect.repels()
                 && !tolerations
                     .iter()
                     .any(|toleration| toleration.tolerates(taint))

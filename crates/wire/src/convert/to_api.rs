@@ -178,12 +178,7 @@ fn taint(taint: &Taint) -> api::DeviceTaint {
     api::DeviceTaint {
         key: string(&taint.key),
         value: some_string(&taint.value),
-        effect: match &taint.effect {
-            Effect::None => "None".to_owned(),
-            Effect::NoSchedule => "NoSchedule".to_owned(),
-            Effect::NoExecute => "NoExecute".to_owned(),
-            Effect::Other(other) => other.to_string(),
-        },
+        effect: taint.effect.as_str().to_owned(),
         time_added: taint
             .time_added
             .as_ref()

@@ -1,0 +1,1 @@
+trainyard plan -f in.yaml
