@@ -1,7 +1,7 @@
 //! Which node takes which pod? kube-scheduler's cycle, one pod after the other.
 //!
 //! The running example: five pods of one Deployment and one trn2.48xlarge. They ask the same, so they
-//! are one [`EquivalenceClass`](equivalence::EquivalenceClass). For each, PreFilter counts what is on
+//! are one [`EquivalenceClass`]. For each, PreFilter counts what is on
 //! all nodes, Filter asks the node and its devices, PreScore and Score choose among several nodes, and
 //! the [`Snapshot`] learns what became of the pod. The fifth is refused with the allocator's proof.
 //!
