@@ -53,7 +53,7 @@ ids! {
     DeviceIndex
     /// A claim of the question.
     ClaimIndex
-    /// A request, counted through all claims.
+    /// The position of a request in the list of all claims' requests.
     RequestIndex
     /// A way to meet a request, counted through all requests: one of its subrequests, or the
     /// request itself where it has none.
@@ -62,7 +62,7 @@ ids! {
     ConstraintIndex
     /// A list of one attribute's values, by device. See [`crate::inventory::values::Values`].
     ColumnIndex
-    /// A value that the devices of a constraint can have in common.
+    /// The position of a value among all values that occur in one [`crate::inventory::values::Values`].
     ElementIndex
 }
 

@@ -49,7 +49,8 @@ pub enum NeuronPublish {
     /// Its sixteen devices, neuron-device-0 to -15
     #[default]
     Devices,
-    /// Itself as the one device neuron-node; types without links between nodes publish their devices
+    /// One device, neuron-node, for the whole node; a type without links between nodes publishes its
+    /// devices all the same
     Node,
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Values {
     /// The first column is that of the published attribute, the others are those of derived ones.
     columns: SmallVec<[Vec<SetId>; 1]>,
     sets: Sets,
-    /// What the elements are; `None`: of no type that constraints know.
+    /// The value that each element stands for; `None` where constraints cannot compare its type.
     elements: Vec<Option<Element>>,
     /// By set: whether its element is of no type that constraints know, and so equal to nothing.
     unknown: Set<ElementIndex>,

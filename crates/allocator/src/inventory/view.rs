@@ -136,8 +136,9 @@ pub(crate) struct Candidates {
     pub broken: Devices,
 }
 
-/// What makes the layouts of two nodes the same: the features, and for each pool its driver, one more
-/// than its number of slices (0: it is not usable), and their shapes.
+/// Two nodes with the same key have the same layout. It holds the features and, for each pool, the
+/// driver, a number that is one more than the pool's count of slices (0 marks a pool that cannot be
+/// used), and the shapes of these slices.
 type Key = (Features, SmallVec<[u32; 12]>);
 
 /// What questions learned about nodes.

@@ -74,7 +74,7 @@ pub(crate) struct Settings<'a> {
 }
 
 impl<'a> Settings<'a> {
-    /// For these claims and classes, in a cluster with these gates.
+    /// Collects what these claims and classes read of devices, and what the gates switch on.
     pub(crate) fn of(
         claims: &[Arc<ResourceClaim>],
         classes: &'a [Arc<DeviceClass>],
@@ -103,7 +103,7 @@ impl Devices {
         Devices::new(nodes, &[], &settings)
     }
 
-    /// The devices in `slices`, none of them in use. Nodes come in natural order.
+    /// Takes in the devices of `slices`, all of them free. `nodes` are in natural order.
     pub(crate) fn new(
         nodes: Vec<Arc<Node>>,
         slices: &[Arc<ResourceSlice>],

@@ -24,7 +24,7 @@ pub const SUPPLIED: [(&str, &str); 2] = [
     ),
 ];
 
-/// A DeviceClass, and what decides which of several an extended resource belongs to.
+/// A DeviceClass with its age: of several classes for one extended resource the newest is taken.
 #[derive(Debug, Clone)]
 pub struct Class {
     /// As the allocator takes it.

@@ -110,6 +110,41 @@ b -> trn2-48xlarge-0 shared[neuron-device-0]
     );
 }
 
+/// Once both were kept under one name, so that the second pod was given the first one's devices.
+#[test]
+fn a_claim_of_the_name_that_a_template_would_give_is_another_claim() {
+    let objects = "
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaim
+metadata: {name: worker-devices}
+spec: {devices: {requests: [{name: 'n', exactly: {deviceClassName: neuron.aws.com, count: 2}}]}}
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaimTemplate
+metadata: {name: three}
+spec: {spec: {devices: {requests: [{name: 'n', exactly: {deviceClassName: neuron.aws.com, count: 3}}]}}}
+---
+";
+    let made = pod(
+        "worker",
+        "",
+        "  resourceClaims: [{name: devices, resourceClaimTemplateName: three}]",
+    );
+    let own = pod(
+        "other",
+        "",
+        "  resourceClaims: [{name: devices, resourceClaimName: worker-devices}]",
+    );
+    check(
+        &format!("{objects}{made}{own}"),
+        &["trn2.48xlarge"],
+        "
+worker -> trn2-48xlarge-0 worker-devices[neuron-device-0 neuron-device-1 neuron-device-2]
+other -> trn2-48xlarge-0 worker-devices[neuron-device-3 neuron-device-4]
+",
+    );
+}
+
 #[test]
 fn all_of_a_pods_claims_or_none() {
     let template = |name: &str, count: usize| {

@@ -1,0 +1,1 @@
+trainyard driver --node-name node-0 --http [::]:8080
