@@ -78,6 +78,7 @@ fn visit(expr: &Expr, reads: &mut Reads) {
 
 #[cfg(test)]
 mod tests {
+    use trainyard_model::device::{Attribute, Capacity, Device};
     use trainyard_model::selector::Engine as _;
 
     use super::*;
@@ -134,5 +135,71 @@ mod tests {
         ] {
             assert_eq!(attributes(source), expected, "{source}");
         }
+    }
+
+    /// The law that projection rests on. The law of `cluster` cannot see a mistake here, since there
+    /// both sides are projected.
+    #[test]
+    fn a_device_is_judged_the_same_without_what_an_expression_does_not_read() {
+        const SELECTORS: [&str; 13] = [
+            "true",
+            r#"device.driver == "d.x""#,
+            r#"device.attributes["d.x"].zebra == 1"#,
+            r#"device.attributes["d.x"]["zebra"] == 1"#,
+            r#"has(device.attributes["d.x"].yak)"#,
+            r#"device.attributes["d.x"].?yak.orValue(1) == 1"#,
+            r#"dyn(device)["attri" + "butes"]["d.x"]["zeb" + "ra"] == 1"#,
+            r#"device.attributes["d.x"].all(id, id != "yak")"#,
+            r#"device.attributes["d" + ".x"]["zebra"] == 2"#,
+            r#""e.x" in device.attributes"#,
+            r#"cel.bind(d, device, d.attributes["d.x"].zebra == 1)"#,
+            r#"["zebra"].exists(id, device.attributes["d.x"][id] == 1)"#,
+            r#"device.capacity["d.x"].size.isGreaterThan(quantity("1Gi"))"#,
+        ];
+        let values = [None, Some(1), Some(2)];
+        let versions = [None, Some("1.0.0"), Some("no version")];
+        for source in SELECTORS {
+            for zebra in values {
+                for yak in values {
+                    for foreign in values {
+                        for version in versions {
+                            let device = device(zebra, yak, foreign, version);
+                            let mut engine = Engine::new();
+                            let expression = engine.compile(source).expect("it compiles");
+                            let projected = engine.reads(&expression).project("d.x", &device);
+                            let mut fits = |device| {
+                                let converted = engine.convert("d.x", device);
+                                engine.matches(&expression, &converted).ok()
+                            };
+                            let (whole, part) = (fits(&device), fits(&projected));
+                            assert_eq!(whole, part, "{source}: {device:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn device(
+        zebra: Option<i64>,
+        yak: Option<i64>,
+        foreign: Option<i64>,
+        version: Option<&str>,
+    ) -> Device {
+        let mut device = Device::default();
+        let ints = [("zebra", zebra), ("d.x/yak", yak), ("e.x/yak", foreign)];
+        for (name, value) in ints {
+            let value = value.map(|value| (name.into(), Attribute::Int(value)));
+            device.attributes.extend(value);
+        }
+        let version = version.map(|text| ("software".into(), Attribute::Version(text.into())));
+        device.attributes.extend(version);
+        let value = "2Gi".parse().expect("a quantity");
+        let size = Capacity {
+            value,
+            request_policy: None,
+        };
+        device.capacity.insert("size".into(), size);
+        device
     }
 }
